@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.hpp"
+
+namespace wasmplug {
+
+// Whole contents; throws Error when it cannot be read or is larger than `limit` bytes.
+std::string read_file(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 30);
+
+// The same, and nothing when there is no such file.
+std::optional<std::string> read_file_if_there(const std::filesystem::path& path,
+                                              std::size_t limit = std::size_t{1} << 30);
+
+// All of standard input ("-" on a command line), up to `limit` bytes.
+std::string read_stdin(std::size_t limit = std::size_t{64} << 20);
+
+// Random access to a file that is too large to hold: image layers, archives.
+class FileReader {
+  public:
+    explicit FileReader(const std::filesystem::path& path);
+
+    std::size_t size() const { return size_; }
+
+    // Fills `into` from `offset`; fewer bytes only at the end of the file.
+    std::size_t read_at(std::size_t offset, std::span<char> into) const;
+
+  private:
+    std::filesystem::path path_;
+    Fd fd_;
+    std::size_t size_ = 0;
+};
+
+// A new file that takes its name only when it is complete: a temporary file beside it,
+// fsync, rename, fsync of the folder. Destroyed without commit(), it leaves nothing.
+class AtomicFile {
+  public:
+    // `mode` is used for a new file; an existing one keeps its own permissions.
+    explicit AtomicFile(std::filesystem::path path, unsigned mode = 0644);
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+    ~AtomicFile();
+
+    void write(std::string_view bytes);
+    void commit();
+
+  private:
+    std::filesystem::path path_;
+    std::filesystem::path temporary_;
+    Fd fd_;
+};
+
+// The one way to replace a small file. A symbolic link is followed: its target is replaced.
+void write_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode = 0644);
+
+// Read, decide, replace, under one advisory lock on the file's folder entry.
+// Construction locks and reads; `replace` throws ExitCode::changed when the file on disk is no
+// longer what was read, and does nothing when `bytes` equal it. The lock ends with the object.
+// Also sweeps temporary files that a killed run left beside it.
+class LockedFile {
+  public:
+    explicit LockedFile(const std::filesystem::path& path);
+
+    const std::string& text() const { return text_; }
+
+    void replace(std::string_view bytes);
+
+  private:
+    std::filesystem::path path_;  // with symbolic links resolved
+    Fd lock_;
+    std::string text_;
+};
+
+// Removed with everything in it by the destructor.
+class TemporaryDirectory {
+  public:
+    TemporaryDirectory();
+    TemporaryDirectory(const TemporaryDirectory&) = delete;
+    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+    ~TemporaryDirectory();
+
+    const std::filesystem::path& path() const { return path_; }
+
+  private:
+    std::filesystem::path path_;
+};
+
+// The regular files below `root` (itself when it is one) that `wanted` accepts, sorted; hidden
+// folders, `node_modules` and `target` are left out. Links to folders are not followed.
+std::vector<std::filesystem::path> find_files(
+    const std::filesystem::path& root,
+    const std::function<bool(const std::filesystem::path&)>& wanted);
+
+}  // namespace wasmplug
