@@ -51,7 +51,9 @@ bool Cancel::requested() const {
     return (state_ && state_->requested) || (deadline_ && Clock::now() >= *deadline_);
 }
 
-int Cancel::fd() const { return state_ ? state_->read_end.get() : -1; }
+int Cancel::fd() const {
+    return state_ ? state_->read_end.get() : -1;
+}
 
 int Cancel::poll_timeout() const {
     if (!deadline_) {
@@ -99,7 +101,9 @@ void Cancel::sleep_for(Clock::duration time) const {
     }
 }
 
-CancelSource::CancelSource() { token_.state_ = std::make_shared<Cancel::State>(); }
+CancelSource::CancelSource() {
+    token_.state_ = std::make_shared<Cancel::State>();
+}
 
 void CancelSource::request() const {
     if (!token_.state_->requested.exchange(true)) {

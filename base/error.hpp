@@ -10,12 +10,12 @@ namespace wasmplug {
 // What the shell sees. Documented in wasmplug(1); a value is never reused.
 enum class ExitCode : int {
     ok = 0,
-    failure = 1,       // the work could not be done
-    usage = 2,         // the command line was wrong; nothing was tried
-    rejected = 3,      // the work was done and the answer is no (validate, verify, test)
-    waiting = 4,       // a person has to decide (a paused rollout)
-    changed = 5,       // changed underneath us; nothing was written, try again
-    half_done = 6,     // half done, and the undo failed too
+    failure = 1,    // the work could not be done
+    usage = 2,      // the command line was wrong; nothing was tried
+    rejected = 3,   // the work was done and the answer is no (validate, verify, test)
+    waiting = 4,    // a person has to decide (a paused rollout)
+    changed = 5,    // changed underneath us; nothing was written, try again
+    half_done = 6,  // half done, and the undo failed too
     interrupted = 130,
 };
 

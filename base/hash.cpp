@@ -25,7 +25,9 @@ struct Sha256::State {
     }
 };
 
-Sha256::Sha256() : state_(std::make_unique<State>()) { state_->start(); }
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+    state_->start();
+}
 
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
@@ -51,9 +53,13 @@ std::string Sha256::hex() {
     return out;
 }
 
-std::string sha256_hex(std::string_view bytes) { return Sha256().update(bytes).hex(); }
+std::string sha256_hex(std::string_view bytes) {
+    return Sha256().update(bytes).hex();
+}
 
-std::string sha256_digest(std::string_view bytes) { return "sha256:" + sha256_hex(bytes); }
+std::string sha256_digest(std::string_view bytes) {
+    return "sha256:" + sha256_hex(bytes);
+}
 
 namespace {
 

@@ -27,9 +27,11 @@ std::optional<std::string> header(const Headers& headers, std::string_view name)
 class Secret {
   public:
     Secret() = default;
+
     explicit Secret(std::string value) : value_(std::move(value)) {}
 
     const std::string& reveal() const { return value_; }
+
     bool empty() const { return value_.empty(); }
 
   private:
@@ -130,9 +132,9 @@ class HttpClient {
 struct Url {
     std::string scheme;
     std::string host;
-    std::string port;   // always set: the scheme's own when none is written
-    std::string path;   // begins with "/"
-    std::string query;  // without "?"
+    std::string port;       // always set: the scheme's own when none is written
+    std::string path;       // begins with "/"
+    std::string query;      // without "?"
     bool has_user = false;  // user:password@ is written in it
 
     // "https://ghcr.io:443", lower case: what a credential belongs to.

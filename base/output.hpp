@@ -26,7 +26,7 @@ class Output {
         bool colour = false;         // on stderr
         bool result_colour = false;  // on stdout
         bool quiet = false;
-        bool progress = false;       // stderr is a terminal that may be overprinted
+        bool progress = false;  // stderr is a terminal that may be overprinted
         int verbosity = 0;
         std::size_t width = 80;
     };

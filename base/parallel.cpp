@@ -17,8 +17,8 @@ std::size_t processors() {
     return std::max(1U, std::thread::hardware_concurrency());
 }
 
-void parallel_for(std::size_t n, const std::function<void(std::size_t)>& work,
-                  const Cancel& cancel, std::size_t threads) {
+void parallel_for(std::size_t n, const std::function<void(std::size_t)>& work, const Cancel& cancel,
+                  std::size_t threads) {
     const std::size_t wanted = std::min(n, threads == 0 ? processors() : threads);
     std::atomic<std::size_t> next = 0;
     std::atomic<bool> stop = false;

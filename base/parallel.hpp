@@ -17,15 +17,16 @@ std::size_t processors();
 // have ended. The first exception, by index, is rethrown; after one, or once `cancel` is
 // requested, no further work starts, and then cancel.check() is what throws.
 // The only place where wasmplug starts threads.
-void parallel_for(std::size_t n, const std::function<void(std::size_t)>& work,
-                  const Cancel& cancel, std::size_t threads = 0);
+void parallel_for(std::size_t n, const std::function<void(std::size_t)>& work, const Cancel& cancel,
+                  std::size_t threads = 0);
 
 // The results of work(0) … work(n-1), in that order.
 template <class Work>
 auto parallel(std::size_t n, const Work& work, const Cancel& cancel, std::size_t threads = 0) {
     using Result = decltype(work(std::size_t{0}));
     std::vector<std::optional<Result>> slots(n);
-    parallel_for(n, [&](std::size_t i) { slots[i].emplace(work(i)); }, cancel, threads);
+    parallel_for(
+        n, [&](std::size_t i) { slots[i].emplace(work(i)); }, cancel, threads);
     std::vector<Result> results;
     results.reserve(n);
     for (auto& slot : slots) {

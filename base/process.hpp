@@ -19,13 +19,13 @@ struct ProcessSpec {
     std::filesystem::path directory;  // empty: stay where we are
     // Changes to our environment: a value sets, nothing unsets.
     std::vector<std::pair<std::string, std::optional<std::string>>> env;
-    std::string input;                // standard input; at its end it is closed
+    std::string input;  // standard input; at its end it is closed
     // Streamed as it arrives, and then not kept in the result.
     std::function<void(std::string_view)> on_stdout;
     std::function<void(std::string_view)> on_stderr;
     std::size_t output_limit = std::size_t{64} << 20;  // kept bytes a stream; more is an Error
     std::optional<std::chrono::milliseconds> timeout;  // then TERM, and KILL 2 s later
-    std::size_t memory_limit = 0;     // RLIMIT_AS in bytes; 0: none
+    std::size_t memory_limit = 0;                      // RLIMIT_AS in bytes; 0: none
     std::chrono::seconds processor_limit{0};           // RLIMIT_CPU; 0: none
     bool inherit = false;  // the child has our own stdin, stdout and stderr (a terminal program)
 };
@@ -45,7 +45,8 @@ using Spawn = std::function<ProcessResult(const ProcessSpec&, const Cancel&)>;
 ProcessResult run_process(const ProcessSpec& spec, const Cancel& cancel);
 
 // A server that runs while the object lives; its process group gets TERM, then KILL after
-// 2 s, and is waited for in the destructor. It also ends when we are killed.
+// 2 s, and is waited for in the destructor. It also ends when we are killed: the kernel ends it
+// with the thread that started it, so start it from one that outlives it.
 class Child {
   public:
     struct Impl;
@@ -68,8 +69,8 @@ class Child {
 
 using Start = std::function<Child(const ProcessSpec&)>;
 
-// Output goes to the spec's callbacks, which are called from ended() and from a reader thread,
-// or is dropped when there are none.
+// Output goes to the spec's callbacks, which a reader thread calls, or is dropped when there are
+// none.
 Child start_process(const ProcessSpec& spec);
 
 // The absolute path of a program on PATH, or nothing.

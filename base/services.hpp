@@ -24,10 +24,12 @@ struct Services {
     std::function<std::chrono::system_clock::time_point()> now = std::chrono::system_clock::now;
     // Sleeps, or throws as Cancel::check does.
     std::function<void(std::chrono::nanoseconds, const Cancel&)> sleep =
-        [](std::chrono::nanoseconds time, const Cancel& cancel) { cancel.sleep_for(time); };
-    std::string program;      // our own executable, for worker processes
-    bool interactive = false; // a person sits at stdin and stderr, and --no-input was not given
-    bool offline = false;     // --offline: a command that needs the network says so instead
+        [](std::chrono::nanoseconds time, const Cancel& stop) {
+            stop.sleep_for(time);
+        };
+    std::string program;       // our own executable, for worker processes
+    bool interactive = false;  // a person sits at stdin and stderr, and --no-input was not given
+    bool offline = false;      // --offline: a command that needs the network says so instead
 };
 
 }  // namespace wasmplug

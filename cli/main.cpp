@@ -1,0 +1,52 @@
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <system_error>
+
+#include "base/terminal.hpp"
+#include "cli/app.hpp"
+
+namespace {
+
+// Workers are started from the same file, wherever it was found.
+std::string own_path(const char* argv0) {
+    std::error_code none;
+    const auto path = std::filesystem::read_symlink("/proc/self/exe", none);
+    return none ? argv0 : path.string();
+}
+
+// libcurl is set up at the first request: most commands make none.
+class LazyClient {
+  public:
+    wasmplug::HttpClient& get() {
+        if (!client_) {
+            client_ = std::make_unique<wasmplug::HttpClient>("wasmplug/" WASMPLUG_VERSION);
+        }
+        return *client_;
+    }
+
+  private:
+    std::unique_ptr<wasmplug::HttpClient> client_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::ios::sync_with_stdio(false);
+    LazyClient client;
+    const wasmplug::World world{
+        .cancel = wasmplug::cancel_on_signals(),
+        .send = [&](const auto& request,
+                    const auto& cancel) { return client.get().send(request, cancel); },
+        .send_all =
+            [&](const auto& requests, std::size_t parallel, const auto& on_done,
+                const auto& cancel) { client.get().send_all(requests, parallel, on_done, cancel); },
+        .program = own_path(argv[0]),
+        .stdin_is_terminal = wasmplug::is_terminal(STDIN_FILENO),
+        .stdout_is_terminal = wasmplug::is_terminal(STDOUT_FILENO),
+        .stderr_is_terminal = wasmplug::is_terminal(STDERR_FILENO),
+    };
+    return wasmplug::run_app({argv + 1, argv + argc}, std::cout, std::cerr, world);
+}

@@ -1,0 +1,55 @@
+# Every room and every arrow between rooms. A new room or arrow changes this list first.
+include(cmake/add_room.cmake)
+file(WRITE ${CMAKE_BINARY_DIR}/rooms.txt "")
+
+set(json nlohmann_json::nlohmann_json)
+
+add_room(base
+  LINKS CURL::libcurl OpenSSL::Crypto PkgConfig::LIBYAML yaml-cpp Threads::Threads
+  TEXT "errors, output, files, processes, HTTP, YAML: no knowledge of plugins")
+target_link_libraries(base PUBLIC fmt::fmt ${json})
+
+add_room(istio
+  TEXT "what each release of Istio and Envoy accepts and fetches: data with its source")
+
+add_room(wasm
+  TEXT "module reader, ABI tables, limits, what Envoy would refuse")
+
+add_room(plugintest
+  TEXT "test files, matchers, the runner over an Engine")
+
+add_room(host SEES wasm plugintest
+  LINKS wabt::wabt
+  TEXT "the embedded Proxy-Wasm host and the cost of a request in it")
+
+add_room(manifest
+  TEXT "WasmPlugin and TrafficExtension: field table, rules, generate, edit, chain, convert")
+
+add_room(envoy SEES manifest plugintest
+  TEXT "a local Envoy: bootstrap, start and stop, test cases against it")
+
+add_room(oci SEES wasm
+  LINKS LibArchive::LibArchive PkgConfig::LIBDEFLATE ZLIB::ZLIB
+  TEXT "registry client, image layouts, archives, packages, credentials")
+
+add_room(toolchain SEES wasm manifest
+  TEXT "languages: templates, build, doctor")
+
+add_room(kube SEES manifest
+  TEXT "kubeconfig, API client, what each proxy says")
+
+add_room(trust SEES oci wasm
+  TEXT "keys, signatures, SBOM, provenance")
+
+add_room(release SEES manifest oci kube trust
+  TEXT "versions forward and back: targets, ledger, history, rollout with gates")
+
+include(cmake/commands.cmake)
+add_room(commands SEES wasm plugintest host manifest envoy oci toolchain kube trust release
+  LINKS CLI11::CLI11 CURL::libcurl
+  TEXT "one file a command: options, one call into a room, a result")
+target_sources(commands PRIVATE ${CMAKE_BINARY_DIR}/generated/commands.cpp)
+
+add_room(cli SEES commands wasm plugintest host manifest envoy oci toolchain kube trust release
+  LINKS CLI11::CLI11
+  TEXT "parse, select, run, exit code; completion; man pages")
