@@ -42,7 +42,7 @@ class Secret {
 // it can be read at any time.
 struct BodySource {
     std::uint64_t size = 0;
-    std::function<std::size_t(std::uint64_t offset, std::span<char> into)> read;
+    std::function<std::size_t(std::uint64_t offset, std::span<char> into)> read = {};
 };
 
 BodySource body_of(std::string text);
@@ -104,7 +104,7 @@ using Send = std::function<HttpResponse(const HttpRequest&, const Cancel&)>;
 
 // Runs all requests, at most `parallel` at once, in one curl multi loop on the calling thread.
 // on_done(i, response, error) is called once for each, with exactly one of the two pointers set;
-// what it throws ends the rest.
+// what it throws ends the rest. It must not send through the same client.
 using OnDone = std::function<void(std::size_t, HttpResponse*, const HttpError*)>;
 using SendAll = std::function<void(const std::vector<HttpRequest>&, std::size_t parallel,
                                    const OnDone&, const Cancel&)>;
@@ -144,7 +144,8 @@ struct Url {
 // Nothing for what is not an absolute http or https URL.
 std::optional<Url> parse_url(std::string_view text);
 
-// Resolves `reference` (a Location header) against `base`; throws HttpError when it is no URL.
+// Resolves `reference` (a Location header) against `base`, without user:password and fragment;
+// throws HttpError when it is no http or https URL.
 std::string resolve_url(std::string_view base, std::string_view reference);
 
 // Adds "key=value" with the right "?" or "&"; the value is percent-encoded but for ":" and "/".
