@@ -1,0 +1,53 @@
+#include "plugintest/case.hpp"
+
+#include <array>
+
+namespace wasmplug::plugintest {
+namespace {
+
+constexpr std::array outcomes{"ok",    "local_reply", "stuck",           "reset",
+                              "crash", "out_of_fuel", "config_rejected", "load_failed"};
+
+constexpr std::array levels{"trace", "debug", "info", "warn", "error", "critical"};
+
+template <class Names>
+std::optional<int> index_of(const Names& names, std::string_view name) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (names[i] == name) {
+            return static_cast<int>(i);
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string first_header(const Headers& headers, std::string_view name) {
+    for (const auto& [key, value] : headers) {
+        if (key == name) {
+            return value;
+        }
+    }
+    return {};
+}
+
+const char* to_string(Outcome outcome) {
+    return outcomes[static_cast<std::size_t>(outcome)];
+}
+
+std::optional<Outcome> parse_outcome(std::string_view name) {
+    const auto index = index_of(outcomes, name);
+    return index ? std::optional(static_cast<Outcome>(*index)) : std::nullopt;
+}
+
+const char* log_level_name(int level) {
+    return level >= 0 && level < static_cast<int>(levels.size())
+               ? levels[static_cast<std::size_t>(level)]
+               : "unknown";
+}
+
+std::optional<int> parse_log_level(std::string_view name) {
+    return index_of(levels, name == "warning" ? "warn" : name);
+}
+
+}  // namespace wasmplug::plugintest
