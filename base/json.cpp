@@ -12,7 +12,7 @@ using nlohmann::ordered_json;
 
 ordered_json parse_json(std::string_view text, std::string_view what, std::size_t depth) {
     const auto refuse_deep = [&](int level, ordered_json::parse_event_t, ordered_json&) {
-        if (level > static_cast<int>(depth)) {
+        if (level >= static_cast<int>(depth)) {  // counted from 0
             throw Error(fmt::format("{} is nested deeper than {} levels", what, depth));
         }
         return true;

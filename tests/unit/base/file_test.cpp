@@ -1,0 +1,139 @@
+#include "base/file.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <string>
+
+#include "base/error.hpp"
+
+namespace wasmplug {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::size_t entries_in(const fs::path& folder) {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+TEST(File, ReadsWhatWasWritten) {
+    const TemporaryDirectory dir;
+    const std::string bytes("a\0b\r\n\xff", 6);
+    write_file(dir.path() / "x", bytes);
+    EXPECT_EQ(read_file(dir.path() / "x"), bytes);
+    EXPECT_EQ(read_file_if_there(dir.path() / "nothing"), std::nullopt);
+}
+
+TEST(File, NamesTheFileThatCannotBeRead) {
+    try {
+        read_file("no/such/file");
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_STREQ(error.what(), "cannot read no/such/file: No such file or directory");
+    }
+}
+
+TEST(File, RefusesMoreThanItsLimit) {
+    const TemporaryDirectory dir;
+    write_file(dir.path() / "x", std::string(100, 'x'));
+    EXPECT_NO_THROW(read_file(dir.path() / "x", 100));
+    EXPECT_THROW(read_file(dir.path() / "x", 99), Error);
+}
+
+TEST(File, ReplacingKeepsTheModeAndLeavesNoTemporaryFile) {
+    const TemporaryDirectory dir;
+    const fs::path path = dir.path() / "x";
+    write_file(path, "old");
+    ::chmod(path.c_str(), 0640);
+    write_file(path, "new");
+    struct stat info = {};
+    ASSERT_EQ(::stat(path.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777U, 0640U);
+    EXPECT_EQ(read_file(path), "new");
+    EXPECT_EQ(entries_in(dir.path()), 1U);
+}
+
+TEST(File, ReplacingFollowsASymbolicLink) {
+    const TemporaryDirectory dir;
+    write_file(dir.path() / "real", "old");
+    fs::create_symlink("real", dir.path() / "link");
+    write_file(dir.path() / "link", "new");
+    EXPECT_TRUE(fs::is_symlink(dir.path() / "link"));
+    EXPECT_EQ(read_file(dir.path() / "real"), "new");
+}
+
+TEST(File, AnAbandonedWriteLeavesTheOldFile) {
+    const TemporaryDirectory dir;
+    write_file(dir.path() / "x", "old");
+    {
+        AtomicFile file(dir.path() / "x");
+        file.write("half of the ne");
+    }
+    EXPECT_EQ(read_file(dir.path() / "x"), "old");
+    EXPECT_EQ(entries_in(dir.path()), 1U);
+}
+
+TEST(LockedFile, RefusesToReplaceAFileThatChangedMeanwhile) {
+    const TemporaryDirectory dir;
+    const fs::path path = dir.path() / "x";
+    write_file(path, "one");
+    LockedFile file(path);
+    std::ofstream(path) << "two";
+    try {
+        file.replace("three");
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ExitCode::changed);
+    }
+    EXPECT_EQ(read_file(path), "two");
+}
+
+TEST(LockedFile, SweepsWhatAKilledRunLeft) {
+    const TemporaryDirectory dir;
+    write_file(dir.path() / "x", "one");
+    write_file(dir.path() / ".x.wasmplug-abc123", "half");
+    write_file(dir.path() / ".y.wasmplug-abc123", "somebody else's");
+    LockedFile file(dir.path() / "x");
+    EXPECT_FALSE(fs::exists(dir.path() / ".x.wasmplug-abc123"));
+    EXPECT_TRUE(fs::exists(dir.path() / ".y.wasmplug-abc123"));
+}
+
+TEST(LockedFile, WritesNothingWhenNothingChanges) {
+    const TemporaryDirectory dir;
+    const fs::path path = dir.path() / "x";
+    write_file(path, "same");
+    const auto before = fs::last_write_time(path);
+    LockedFile file(path);
+    file.replace("same");
+    EXPECT_EQ(fs::last_write_time(path), before);
+}
+
+TEST(File, ReadsPartsOfALargeFile) {
+    const TemporaryDirectory dir;
+    write_file(dir.path() / "x", "0123456789");
+    const FileReader reader(dir.path() / "x");
+    std::string part(4, ' ');
+    EXPECT_EQ(reader.size(), 10U);
+    EXPECT_EQ(reader.read_at(3, part), 4U);
+    EXPECT_EQ(part, "3456");
+    EXPECT_EQ(reader.read_at(8, part), 2U);
+}
+
+TEST(FindFiles, IsSortedAndSkipsWhatToolsLeave) {
+    const TemporaryDirectory dir;
+    for (const char* name : {"b.yaml", "a/c.yaml", ".git/x.yaml", "node_modules/y.yaml", "z.txt"}) {
+        fs::create_directories((dir.path() / name).parent_path());
+        write_file(dir.path() / name, "");
+    }
+    const auto found =
+        find_files(dir.path(), [](const fs::path& path) { return path.extension() == ".yaml"; });
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_EQ(found[0], dir.path() / "a/c.yaml");
+    EXPECT_EQ(found[1], dir.path() / "b.yaml");
+    EXPECT_THROW(find_files(dir.path() / "nowhere", [](const auto&) { return true; }), Error);
+}
+
+}  // namespace
+}  // namespace wasmplug
