@@ -15,7 +15,7 @@ namespace wasmplug {
 namespace {
 
 constexpr std::size_t width = 80;
-constexpr std::size_t widest_label = 26;
+constexpr std::size_t widest_label = 28;
 
 using Rows = std::vector<std::pair<std::string, std::string>>;
 

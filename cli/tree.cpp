@@ -47,7 +47,8 @@ void add_global_options(CLI::App& app, GlobalOptions& global) {
         option->group("Global options");
     }
     app.set_help_flag("-h,--help", "Print this help")->group("Global options");
-    app.set_version_flag("--version", std::string("wasmplug ") + WASMPLUG_VERSION)
+    app.set_version_flag("--version", std::string("wasmplug ") + WASMPLUG_VERSION,
+                         "Print the version")
         ->group("Global options");
     app.fallthrough();  // global options are accepted after the command's name too
 }
