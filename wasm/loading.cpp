@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "istio/releases.hpp"
 #include "wasm/container.hpp"
 #include "wasm/start.hpp"
 
@@ -198,14 +199,33 @@ std::optional<LoadVerdict> run_entry(std::string_view bytes, const Module& modul
 
 }  // namespace
 
-// WASI: proxy-wasm-cpp-host f383473 (to Envoy 1.32), beb8a4e (1.33 to 1.38), f2db56a (1.39);
-// main: since the host of 2026-03.
+// proxy-wasm-cpp-host f383473 (to Envoy 1.32), beb8a4e (1.33 to 1.38), f2db56a (1.39).
 EnvoyRules envoy_rules(int minor) {
     EnvoyRules rules;
     rules.minor = minor;
     rules.wasi = minor <= 32 ? WasiEpoch::a : minor <= 38 ? WasiEpoch::b : WasiEpoch::c;
-    rules.calls_main = minor >= 39;
     return rules;
+}
+
+int envoy_minor_of(std::string_view host) {
+    // Envoy's own releases run ahead of what any Istio ships.
+    if (host == fmt::format("envoy-1.{}", newest_envoy_minor) ||
+        host.starts_with(fmt::format("envoy-1.{}.", newest_envoy_minor))) {
+        return newest_envoy_minor;
+    }
+    return istio::release_for(host).envoy;
+}
+
+std::optional<int> loads_since(std::string_view bytes) {
+    std::optional<int> since;
+    // The first minor of each group that behaves alike, newest first.
+    for (const int minor : {39, 33, oldest_envoy_minor}) {
+        if (!would_load(bytes, envoy_rules(minor)).loads) {
+            break;
+        }
+        since = minor;
+    }
+    return since;
 }
 
 LoadVerdict would_load(std::string_view bytes, const EnvoyRules& rules) {
