@@ -60,18 +60,24 @@ SeenRequest parse_head(const std::string& head) {
 
 }  // namespace
 
-std::string SeenRequest::query(std::string_view key) const {
+std::vector<std::string> SeenRequest::queries(std::string_view key) const {
+    std::vector<std::string> values;
     std::size_t at = target.find('?');
     while (at != std::string::npos) {
         const std::size_t end = target.find('&', at + 1);
         const std::string pair = target.substr(at + 1, end - at - 1);
         const std::size_t equals = pair.find('=');
         if (pair.substr(0, equals) == key) {
-            return equals == std::string::npos ? "" : decode(pair.substr(equals + 1));
+            values.push_back(equals == std::string::npos ? "" : decode(pair.substr(equals + 1)));
         }
         at = end;
     }
-    return {};
+    return values;
+}
+
+std::string SeenRequest::query(std::string_view key) const {
+    const auto values = queries(key);
+    return values.empty() ? "" : values.front();
 }
 
 struct FaultServer::Impl {

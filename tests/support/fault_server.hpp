@@ -23,7 +23,10 @@ struct SeenRequest {
 
     std::string path() const { return target.substr(0, target.find('?')); }
 
-    // A decoded query parameter, "" when absent.
+    // All decoded values of a query parameter, in order.
+    std::vector<std::string> queries(std::string_view key) const;
+
+    // The first of them, "" when absent.
     std::string query(std::string_view key) const;
 };
 
@@ -40,7 +43,7 @@ struct Answer {
     bool stall = false;                           // no answer at all: silence
     bool close = false;                           // say and do "Connection: close"
     std::chrono::milliseconds trickle{0};         // between the bytes of the head
-    std::string raw = {};                              // sent instead of everything else
+    std::string raw = {};                         // sent instead of everything else
 };
 
 // A small HTTP/1.1 server on loopback that can misbehave at every point of an exchange. Each
