@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "base/cancel.hpp"
 #include "base/http.hpp"
@@ -27,6 +29,8 @@ struct Services {
         [](std::chrono::nanoseconds time, const Cancel& stop) {
             stop.sleep_for(time);
         };
+    // The answer of the person at the terminal; only to be asked for when `interactive`.
+    std::function<std::optional<std::string>(const Cancel&)> read_line = wasmplug::read_line;
     std::string program;       // our own executable, for worker processes
     bool interactive = false;  // a person sits at stdin and stderr, and --no-input was not given
     bool offline = false;      // --offline: a command that needs the network says so instead

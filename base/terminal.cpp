@@ -1,16 +1,21 @@
 #include "base/terminal.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <numeric>
 #include <utility>
 #include <vector>
+
+#include "base/cancel.hpp"
+#include "base/error.hpp"
 
 namespace wasmplug {
 namespace {
@@ -93,6 +98,34 @@ bool use_colour(ColourChoice choice, bool terminal, const Environment& environme
 
 bool is_terminal(int fd) {
     return ::isatty(fd) == 1;
+}
+
+std::optional<std::string> read_line(const Cancel& cancel) {
+    std::string line;
+    while (true) {
+        pollfd waits[] = {{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0},
+                          {.fd = cancel.fd(), .events = POLLIN, .revents = 0}};
+        ::poll(waits, 2, cancel.poll_timeout());
+        cancel.check();
+        if (waits[0].revents == 0) {
+            continue;
+        }
+        // One byte at a time: what follows the line belongs to whoever reads next.
+        char c = 0;
+        const ssize_t got = ::read(STDIN_FILENO, &c, 1);
+        if (got < 0 && errno != EINTR && errno != EAGAIN) {
+            throw system_error("cannot read standard input", errno);
+        }
+        if (got == 0) {
+            return line.empty() ? std::nullopt : std::optional(line);
+        }
+        if (got == 1 && c == '\n') {
+            return line;
+        }
+        if (got == 1) {
+            line += c;
+        }
+    }
 }
 
 std::size_t terminal_width(int fd, const Environment& environment) {

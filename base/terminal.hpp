@@ -8,6 +8,8 @@
 
 namespace wasmplug {
 
+class Cancel;
+
 // The environment is read through this, so that tests need not change the process.
 using Environment = std::function<std::optional<std::string>(const std::string&)>;
 
@@ -19,6 +21,10 @@ enum class ColourChoice { automatic, always, never };
 bool use_colour(ColourChoice choice, bool is_terminal, const Environment& environment);
 
 bool is_terminal(int fd);
+
+// The next line of standard input without its newline, or nothing at its end. Throws as
+// Cancel::check does when a stop is requested while the person thinks.
+std::optional<std::string> read_line(const Cancel& cancel);
 
 // Columns of the terminal behind `fd`; COLUMNS wins, 80 when neither is known.
 std::size_t terminal_width(int fd, const Environment& environment);
