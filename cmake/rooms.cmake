@@ -37,6 +37,7 @@ add_room(oci SEES wasm
 
 add_room(toolchain SEES wasm manifest
   TEXT "languages: templates, build, doctor")
+include(cmake/embed_templates.cmake)
 
 add_room(kube SEES manifest
   TEXT "kubeconfig, API client, what each proxy says")

@@ -1,0 +1,3 @@
+#include "check.h"
+
+int main() { return failures == 0 ? 0 : 1; }
