@@ -47,6 +47,9 @@ std::string section(const std::string& title, const Rows& rows) {
 
 std::string describe(const CLI::Option& option) {
     std::string text = option.get_description();
+    if (option.get_positional() && option.get_type_name().find('|') != std::string::npos) {
+        text += ": " + option.get_type_name();
+    }
     if (takes_value(option) && !option.get_default_str().empty()) {
         text += fmt::format(" (default: {})", option.get_default_str());
     }

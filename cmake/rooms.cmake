@@ -52,7 +52,9 @@ include(cmake/commands.cmake)
 add_room(commands SEES wasm plugintest host manifest envoy oci toolchain kube trust release
   LINKS CLI11::CLI11 CURL::libcurl
   TEXT "one file a command: options, one call into a room, a result")
-target_sources(commands PRIVATE ${CMAKE_BINARY_DIR}/generated/commands.cpp)
+include(cmake/completions.cmake)
+target_sources(commands PRIVATE ${CMAKE_BINARY_DIR}/generated/commands.cpp
+                                ${CMAKE_BINARY_DIR}/generated/completions.cpp)
 
 add_room(cli SEES commands wasm plugintest host manifest envoy oci toolchain kube trust release
   LINKS CLI11::CLI11

@@ -1,10 +1,15 @@
 #include "commands/command.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <string_view>
 #include <tuple>
 
 #include <CLI/CLI.hpp>
+
+#include "base/terminal.hpp"
 
 namespace wasmplug {
 
@@ -28,7 +33,15 @@ CLI::Option* choices(CLI::Option* option, const std::vector<std::string>& words)
     for (const auto& word : words) {
         joined += (joined.empty() ? "" : "|") + word;
     }
-    option->check(CLI::IsMember(words).description(""));
+    const auto among = [words](const std::string& value) -> std::string {
+        if (std::find(words.begin(), words.end(), value) != words.end()) {
+            return "";
+        }
+        const std::string guess = closest(value, words);
+        return fmt::format("'{}' is not one of {}{}", value, fmt::join(words, ", "),
+                           guess.empty() ? "" : fmt::format(" (did you mean {}?)", guess));
+    };
+    option->check(CLI::Validator(among, ""));
     return option->type_name(joined);
 }
 
