@@ -52,7 +52,8 @@ enum class Style : std::uint8_t {
     flow,
 };
 
-// What Kubernetes makes of it; of an alias, what its anchor holds.
+// What Kubernetes makes of it; of an alias, what its anchor holds. `5.0` and `1e3` are integers:
+// their JSON, which the API server reads, is written without a point.
 enum class Type : std::uint8_t { null, boolean, integer, number, string, sequence, mapping };
 
 // "a string", "a mapping": for messages.
@@ -207,8 +208,13 @@ class Node {
     // The key that this node, as the key of a mapping, has in JSON: "true" for `on`.
     std::string key_text() const;
 
+    // Whether `other`, a node of the same document, is this one or is written inside it.
+    bool holds(const Node& other) const { return &other >= this && &other < this + extent_; }
+
     // `<<` as a key, unquoted or tagged "!!merge".
     bool is_merge_key() const;
+
+    struct Properties;  // the reader's own
 
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
@@ -216,9 +222,9 @@ class Node {
 
   private:
     friend class Builder;
+    friend struct NodeAllocator;
     friend class Items::Iterator;
     friend class Entries::Iterator;
-    struct Properties;
 
     Node() = default;
     Node(Node&&) = default;
@@ -343,8 +349,8 @@ class File {
     // An empty file.
     File();
 
-    // Never throws for what the text holds: problems() says. Documents before a syntax problem
-    // are there; all other problems leave every document readable.
+    // Never throws for what the text holds: problems() says. Documents before a problem of kind
+    // syntax, encoding or limit are there; other problems leave every document readable.
     // `name` is for messages: a path, "<stdin>".
     static File parse(std::string text, std::string name, const Limits& limits = {});
 
@@ -395,7 +401,7 @@ class File {
 };
 
 // All duplicate keys below `node`, in order. Keys are equal as Kubernetes' strict decoder has it:
-// after typing (`1` and `0x1`), merged keys against keys written before the `<<`.
+// after typing (`1` and `0x1`); a key that a `<<` brings in counts as well.
 std::vector<Duplicate> duplicate_keys(const Node& node);
 
 // As YAMLToJSON gives it, but keys keep their order. What JSON cannot say (Problem::Kind::value,
