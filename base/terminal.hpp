@@ -42,10 +42,11 @@ std::string wrap(std::string_view text, std::size_t width, std::size_t indent = 
 // Everything that came from outside passes here before a person sees it.
 std::string printable(std::string_view text);
 
-// The closest of `candidates` to `word` (Levenshtein distance at most a third of it), or "".
+// The closest of `candidates` to `word` (edit_distance at most a third of it), or "".
 template <class Range>
 std::string closest(std::string_view word, const Range& candidates);
 
+// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
 template <class Range>

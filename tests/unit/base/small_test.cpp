@@ -188,6 +188,7 @@ TEST(Closest, OffersOnlyWhatIsNear) {
     const std::vector<std::string> names{"push", "pull", "package"};
     EXPECT_EQ(closest("pish", names), "push");
     EXPECT_EQ(closest("pacage", names), "package");
+    EXPECT_EQ(closest("psuh", names), "push");
     EXPECT_EQ(closest("rollout", names), "");
 }
 
