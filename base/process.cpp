@@ -374,7 +374,15 @@ struct Child::Impl {
         if (!exit_code) {
             end_group(pid);
         }
+        finish_reading();
+    }
+
+    // What the child wrote before its end has been handed over when this returns.
+    void finish_reading() {
         stop_reading.reset();
+        if (reader.joinable()) {
+            reader.join();
+        }
     }
 };
 
@@ -392,6 +400,7 @@ std::optional<int> Child::ended() {
     int status = 0;
     if (!impl_->exit_code && ::waitpid(impl_->pid, &status, WNOHANG) == impl_->pid) {
         impl_->exit_code = exit_code_of(status);
+        impl_->finish_reading();
     }
     return impl_->exit_code;
 }
@@ -399,6 +408,7 @@ std::optional<int> Child::ended() {
 void Child::stop() {
     if (!impl_->exit_code) {
         impl_->exit_code = end_group(impl_->pid);
+        impl_->finish_reading();
     }
 }
 
@@ -427,6 +437,8 @@ Child start_process(const ProcessSpec& spec) {
         pollfd stopped{.fd = stop.get(), .events = POLLIN, .revents = 0};
         while (pump.open() && ::poll(&stopped, 1, 0) == 0) {
             pump.step(-1, -1, stop.get());
+        }
+        while (pump.open() && pump.step(0, -1, -1)) {
         }
     });
     return Child(std::move(impl));

@@ -57,7 +57,8 @@ class Child {
 
     int pid() const;
 
-    // Its exit code (128 + N for signal N) once it has ended.
+    // Its exit code (128 + N for signal N) once it has ended; all of its output has been handed
+    // over by then. Not to be called from the spec's callbacks.
     std::optional<int> ended();
 
     // Ends it now, as the destructor would.

@@ -126,6 +126,21 @@ TEST(Child, TellsItsExitCode) {
     EXPECT_EQ(child.ended(), 3);
 }
 
+TEST(Child, HasHandedOverAllOutputOnceItHasEnded) {
+    for (int i = 0; i < 20; ++i) {
+        std::string seen;
+        ProcessSpec spec = shell("echo one; echo two >&2; exit 1");
+        spec.on_stdout = spec.on_stderr = [&](std::string_view bytes) {
+            seen += bytes;
+        };
+        Child child = start_process(spec);
+        while (!child.ended()) {
+            std::this_thread::sleep_for(1ms);
+        }
+        EXPECT_EQ(seen.size(), 8U) << seen;
+    }
+}
+
 TEST(FindProgram, LooksOnlyOnThePathItIsGiven) {
     const auto empty = [](const std::string&) -> std::optional<std::string> {
         return "/nowhere";

@@ -1,0 +1,200 @@
+#include "envoy/bootstrap.hpp"
+
+#include <fmt/format.h>
+
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+
+namespace wasmplug::envoy {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::string_view types = "type.googleapis.com/";
+
+ordered_json typed(std::string_view type, ordered_json fields) {
+    ordered_json out;
+    out["@type"] = std::string(types) + std::string(type);
+    out.update(fields);
+    return out;
+}
+
+ordered_json loopback(std::uint16_t port) {
+    return {{"socket_address", {{"address", "127.0.0.1"}, {"port_value", port}}}};
+}
+
+ordered_json address_of(const std::string& endpoint) {
+    if (endpoint.starts_with('@')) {
+        return {{"pipe", {{"path", endpoint}}}};
+    }
+    const std::size_t colon = endpoint.rfind(':');
+    unsigned long port = 0;
+    if (colon != std::string::npos && colon + 1 < endpoint.size() &&
+        endpoint.find_first_not_of("0123456789", colon + 1) == std::string::npos &&
+        endpoint.size() - colon <= 6) {
+        port = std::stoul(endpoint.substr(colon + 1));
+    }
+    if (colon == std::string::npos || colon == 0 || port == 0 || port > 65535) {
+        throw usage_error(fmt::format("'{}' is no HOST:PORT", endpoint));
+    }
+    std::string host = endpoint.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) {
+        host = host.substr(1, host.size() - 2);
+    }
+    return {{"socket_address", {{"address", host}, {"port_value", port}}}};
+}
+
+ordered_json cluster_json(const Cluster& cluster) {
+    // A name that is no address needs a resolver; addresses must not wait for one.
+    const bool named =
+        cluster.endpoint && !cluster.endpoint->starts_with('@') &&
+        cluster.endpoint->find_first_not_of("0123456789.:[]abcdefABCDEF") != std::string::npos;
+    ordered_json out{{"name", cluster.name},
+                     {"type", named ? "STRICT_DNS" : "STATIC"},
+                     {"connect_timeout", "5s"}};
+    ordered_json endpoints = ordered_json::array();
+    if (cluster.endpoint) {
+        endpoints.push_back(
+            {{"lb_endpoints",
+              ordered_json::array(
+                  {{{"endpoint", {{"address", address_of(*cluster.endpoint)}}}}})}});
+    }
+    out["load_assignment"] = {{"cluster_name", cluster.name}, {"endpoints", endpoints}};
+    if (cluster.http2) {
+        out["typed_extension_protocol_options"]
+           ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"] = typed(
+               "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+               {{"explicit_http_config", {{"http2_protocol_options", ordered_json::object()}}}});
+    }
+    return out;
+}
+
+const char* policy_name(FailurePolicy policy) {
+    switch (policy) {
+        case FailurePolicy::closed:
+            return "FAIL_CLOSED";
+        case FailurePolicy::open:
+            return "FAIL_OPEN";
+        case FailurePolicy::reload:
+            return "FAIL_RELOAD";
+    }
+    return "FAIL_CLOSED";
+}
+
+ordered_json string_value(const std::string& text) {
+    return typed("google.protobuf.StringValue", {{"value", text}});
+}
+
+ordered_json filter_json(const Filter& filter) {
+    ordered_json vm{{"vm_id", filter.vm_id},
+                    {"runtime", "envoy.wasm.runtime.v8"},
+                    {"code", {{"local", {{"filename", filter.module.string()}}}}}};
+    if (!filter.vm_configuration.empty()) {
+        vm["configuration"] = string_value(filter.vm_configuration);
+    }
+    if (!filter.environment.empty()) {
+        vm["environment_variables"] = {{"key_values", filter.environment}};
+    }
+    ordered_json config{{"name", filter.name},
+                        {"root_id", filter.root_id},
+                        {"failure_policy", policy_name(filter.failure_policy)},
+                        {"configuration", string_value(filter.configuration)},
+                        {"vm_config", vm}};
+    if (filter.allow_on_headers_stop_iteration) {
+        config["allow_on_headers_stop_iteration"] = true;
+    }
+    if (filter.allowed_capabilities) {
+        ordered_json allowed = ordered_json::object();
+        for (const auto& name : *filter.allowed_capabilities) {
+            allowed[name] = ordered_json::object();
+        }
+        config["capability_restriction_config"] = {{"allowed_capabilities", allowed}};
+    }
+    return {{"name", filter.name.empty() ? "wasm" : filter.name},
+            {"typed_config",
+             typed("envoy.extensions.filters.http.wasm.v3.Wasm", {{"config", config}})}};
+}
+
+ordered_json router() {
+    return {{"name", "envoy.filters.http.router"},
+            {"typed_config",
+             typed("envoy.extensions.filters.http.router.v3.Router", ordered_json::object())}};
+}
+
+ordered_json connection_manager(std::string_view name, ordered_json filters, ordered_json route,
+                                std::chrono::milliseconds idle) {
+    filters.push_back(router());
+    const ordered_json everything{
+        {"name", name}, {"domains", {"*"}}, {"routes", ordered_json::array({std::move(route)})}};
+    return {{"name", "envoy.filters.network.http_connection_manager"},
+            {"typed_config",
+             typed("envoy.extensions.filters.network.http_connection_manager.v3."
+                   "HttpConnectionManager",
+                   {{"stat_prefix", name},
+                    {"stream_idle_timeout",
+                     fmt::format("{:.3f}s", static_cast<double>(idle.count()) / 1000)},
+                    {"route_config",
+                     {{"name", name}, {"virtual_hosts", ordered_json::array({everything})}}},
+                    {"http_filters", std::move(filters)}})}};
+}
+
+ordered_json listener(std::string_view name, ordered_json address, ordered_json manager) {
+    return {{"name", name},
+            {"address", std::move(address)},
+            {"filter_chains",
+             ordered_json::array({{{"filters", ordered_json::array({std::move(manager)})}}})}};
+}
+
+ordered_json canned_listener(const Bootstrap& bootstrap) {
+    const ordered_json route{
+        {"match", {{"prefix", "/"}}},
+        {"direct_response",
+         {{"status", 200}, {"body", {{"inline_string", "hello from the canned upstream\n"}}}}},
+        {"response_headers_to_add",
+         ordered_json::array(
+             {{{"header", {{"key", "content-type"}, {"value", "text/plain"}}},
+               {"append_action", "OVERWRITE_IF_EXISTS_OR_ADD"}},
+              {{"header",
+                {{"key", "x-upstream-saw"}, {"value", "%REQ(:METHOD)% %REQ(:PATH)%"}}}}})}};
+    return listener("upstream", address_of(bootstrap.canned_socket),
+                    connection_manager("upstream", ordered_json::array(), route,
+                                       bootstrap.stream_idle_timeout));
+}
+
+}  // namespace
+
+ordered_json to_json(const Bootstrap& bootstrap) {
+    ordered_json filters = ordered_json::array();
+    for (const auto& filter : bootstrap.filters) {
+        filters.push_back(filter_json(filter));
+    }
+    const ordered_json route{{"match", {{"prefix", "/"}}},
+                             {"route", {{"cluster", "upstream"}, {"timeout", "0s"}}}};
+    ordered_json main =
+        listener("main", loopback(bootstrap.port),
+                 connection_manager("main", filters, route, bootstrap.stream_idle_timeout));
+    if (bootstrap.buffer_limit) {
+        main["per_connection_buffer_limit_bytes"] = *bootstrap.buffer_limit;
+    }
+    ordered_json listeners = ordered_json::array({main});
+    Cluster upstream{.name = "upstream", .endpoint = bootstrap.canned_socket};
+    if (bootstrap.upstream) {
+        upstream.endpoint = bootstrap.upstream->endpoint;
+        upstream.http2 = bootstrap.upstream->http2;
+    } else {
+        listeners.push_back(canned_listener(bootstrap));
+    }
+    ordered_json clusters = ordered_json::array({cluster_json(upstream)});
+    for (const auto& cluster : bootstrap.clusters) {
+        clusters.push_back(cluster_json(cluster));
+    }
+    return {{"node", {{"id", "wasmplug"}, {"cluster", "wasmplug"}}},
+            {"admin", {{"address", loopback(0)}}},
+            {"static_resources", {{"listeners", listeners}, {"clusters", clusters}}}};
+}
+
+}  // namespace wasmplug::envoy

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace wasmplug::envoy {
+
+// Given to `envoy --log-format`: what parse_log_line() reads. The mark tells a new entry from
+// the further lines of one (backtraces).
+inline constexpr std::string_view log_format = "\x01%l|%n|%v";
+
+struct LogEntry {
+    std::string level;      // "trace", "debug", "info", "warning", "error", "critical"
+    std::string component;  // "wasm", "main", "config" ...
+    std::string text;       // further lines are joined by line breaks
+};
+
+// One line of Envoy's log; nothing for a further line of the entry before it.
+std::optional<LogEntry> parse_log_line(std::string_view line);
+
+// What a plugin itself said, out of "wasm log NAME ROOT VM: text": empty parts are left out by
+// Envoy, and a root context's line has no NAME. Nothing for Envoy's own words.
+std::optional<std::string> plugin_words(const LogEntry& entry);
+
+// 0 trace ... 5 critical, as proxy_log counts; nothing for another word.
+std::optional<int> level_number(std::string_view level);
+
+}  // namespace wasmplug::envoy

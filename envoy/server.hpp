@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.hpp"
+#include "base/services.hpp"
+#include "envoy/bootstrap.hpp"
+#include "envoy/log.hpp"
+
+namespace wasmplug::envoy {
+
+// The Envoy to run: `given` (--envoy), else WASMPLUG_ENVOY, else `envoy` on PATH. Throws Error
+// whose hint says how to get one.
+std::filesystem::path find_envoy(const std::string& given, const Environment& environment);
+
+// Envoy would not start: a plugin that it refuses, an unknown field. `what()` is Envoy's own
+// reason in one line.
+class RefusedByEnvoy : public Error {
+  public:
+    RefusedByEnvoy(const std::string& message, std::vector<LogEntry> log)
+        : Error(message, {}, ExitCode::rejected), log_(std::move(log)) {}
+
+    const std::vector<LogEntry>& log() const { return log_; }
+
+  private:
+    std::vector<LogEntry> log_;
+};
+
+// The line that says why, out of the log of an Envoy that ended. "" when there is none.
+std::string reason_of(const std::vector<LogEntry>& log);
+
+// A running Envoy on loopback, for as long as the object lives.
+class Server {
+  public:
+    using OnLog = std::function<void(const LogEntry&)>;
+
+    struct Options {
+        std::filesystem::path envoy;
+        std::string log_level = "info";  // of the component "wasm"; the rest is at warning
+        OnLog on_log;                    // called from a reader thread, entry by entry
+        std::chrono::milliseconds start_limit{20'000};
+    };
+
+    // Returns when it answers; throws RefusedByEnvoy when it ended instead.
+    Server(const Bootstrap& bootstrap, Options options, Services& services);
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    ~Server();
+
+    // "127.0.0.1:PORT" of the listener in front of the plugins.
+    const std::string& address() const { return address_; }
+
+    // GET (or POST) of the admin interface: "/stats?filter=wasm".
+    std::string admin(const std::string& path, const std::string& method = "GET") const;
+
+    // All of its log so far.
+    std::vector<LogEntry> log() const;
+
+    // Its exit code, once it has ended by itself.
+    std::optional<int> ended();
+
+  private:
+    void read_log(std::string_view bytes);
+    void wait_until_ready(std::chrono::milliseconds limit);
+
+    Services& services_;
+    OnLog on_log_;
+    TemporaryDirectory folder_;
+    mutable std::mutex mutex_;
+    std::vector<LogEntry> log_;
+    std::string partial_;
+    std::string admin_;
+    std::string address_;
+    std::optional<Child> child_;
+};
+
+}  // namespace wasmplug::envoy
