@@ -1,0 +1,1 @@
+../../_shared/proxy_wasm.cc
