@@ -36,6 +36,7 @@ add_room(oci SEES wasm
   TEXT "registry client, image layouts, archives, packages, credentials")
 
 add_room(toolchain SEES wasm manifest
+  LINKS PkgConfig::LIBDEFLATE
   TEXT "languages: templates, build, doctor")
 include(cmake/embed_templates.cmake)
 

@@ -1,0 +1,156 @@
+#include "toolchain/build.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "commands/command.hpp"
+
+namespace wasmplug {
+namespace {
+
+struct BuildCommandOptions {
+    std::vector<std::string> folders;
+    toolchain::BuildOptions build;
+    bool no_optimize = false;
+    std::string changed_since;
+};
+
+struct BuildResult {
+    std::vector<toolchain::Built> modules;
+};
+
+std::string title(const toolchain::Project& project) {
+    return project.version.empty() ? project.name : project.name + ' ' + project.version;
+}
+
+std::string to_text(const BuildResult& result) {
+    std::string text;
+    for (const auto& built : result.modules) {
+        const std::string how =
+            built.optimised_by.empty() ? "as compiled" : "with " + built.optimised_by;
+        text += fmt::format("{}\n  {}\n  {} {} -> {} bytes ({} gzipped)\n  module sha256 {}\n",
+                            built.module.string(), title(built.project), how, built.compiled_size,
+                            built.size, format_size(built.gzipped_size), built.sha256);
+    }
+    return text;
+}
+
+nlohmann::ordered_json to_json(const BuildResult& result) {
+    using nlohmann::ordered_json;
+    ordered_json modules = ordered_json::array();
+    for (const auto& built : result.modules) {
+        const auto text_or_null = [](const std::string& text) {
+            return text.empty() ? ordered_json() : ordered_json(text);
+        };
+        modules.push_back({{"name", built.project.name},
+                           {"project_version", text_or_null(built.project.version)},
+                           {"language", toolchain::to_text(built.project.language)},
+                           {"path", built.module.string()},
+                           {"size_before", built.compiled_size},
+                           {"size", built.size},
+                           {"size_gzipped", built.gzipped_size},
+                           {"module_sha256", built.sha256},
+                           {"optimised_by", text_or_null(built.optimised_by)}});
+    }
+    return {{"version", 1}, {"modules", modules}};
+}
+
+toolchain::BuildWorld world_of(Services& services) {
+    return {.spawn = services.spawn,
+            .environment = services.environment,
+            .cancel = services.cancel,
+            .stream = [&services](std::string_view text) { services.out.stream(text); },
+            .verbose =
+                [&services](std::string_view text) {
+                    services.out.verbose(text);
+                }};
+}
+
+std::vector<toolchain::Project> projects_of(const BuildCommandOptions& options,
+                                            const toolchain::BuildWorld& world) {
+    std::vector<toolchain::Project> projects;
+    for (const auto& folder :
+         options.folders.empty() ? std::vector<std::string>{"."} : options.folders) {
+        for (auto& project : toolchain::find_projects(folder)) {
+            projects.push_back(std::move(project));
+        }
+    }
+    return options.changed_since.empty()
+               ? projects
+               : toolchain::changed_since(projects, options.changed_since, world);
+}
+
+BuildResult build_all(const std::vector<toolchain::Project>& projects,
+                      const toolchain::BuildOptions& options, Services& services) {
+    BuildResult result;
+    for (const auto& project : projects) {
+        services.out.progress("building " + title(project));
+        result.modules.push_back(toolchain::build(project, options, world_of(services)));
+        for (const auto& warning : result.modules.back().warnings) {
+            services.out.warn(warning.message, warning.hint);
+        }
+    }
+    services.out.progress("");
+    return result;
+}
+
+ExitCode run_build(const BuildCommandOptions& options, Services& services) {
+    toolchain::BuildOptions build = options.build;
+    build.optimize = !options.no_optimize;
+    build.offline = services.offline;
+    build.colour = services.out.style().colour;
+    const auto projects = projects_of(options, world_of(services));
+    if (projects.empty()) {
+        services.out.note(fmt::format("nothing changed since {}", options.changed_since));
+    }
+    services.out.show(build_all(projects, build, services));
+    return ExitCode::ok;
+}
+
+void add_build(CLI::App& command, Run& selected) {
+    auto options = std::make_shared<BuildCommandOptions>();
+    command
+        .add_option("DIR", options->folders,
+                    "A project, or a workspace or folder of several; the current folder if none")
+        ->type_name("DIR");
+    command.add_flag("--debug", options->build.debug,
+                     "The debug profile: names and debug information, nothing optimised");
+    command.add_flag("--no-optimize", options->no_optimize, "Leave wasm-opt out");
+    choices(command.add_option("-O,--level", options->build.level,
+                               "How hard wasm-opt tries; z if not given, and off for Go, where "
+                               "it takes long and gains little"),
+            {"0", "1", "2", "3", "4", "s", "z"});
+    command
+        .add_option("--target", options->build.target,
+                    "The compiler's target: wasm32-wasip1 instead of Rust's or clang's usual one")
+        ->type_name("TRIPLE");
+    command
+        .add_option("--compiler", options->build.compiler,
+                    "The compiler to run: tinygo, clang++-19")
+        ->type_name("PROGRAM");
+    command
+        .add_option("--changed-since", options->changed_since,
+                    "Only projects whose sources differ from this git revision")
+        ->type_name("REV");
+    command.footer(
+        "wasmplug build\n"
+        "wasmplug build plugins --changed-since origin/main\n"
+        "wasmplug build --compiler tinygo -O s");
+    selects(command, selected, options, run_build);
+}
+
+}  // namespace
+
+extern const Command build_command;
+const Command build_command = {
+    .name = "build",
+    .summary = "Compile a plugin with its language's own tools, and optimise it",
+    .group = Group::create,
+    .add = add_build};
+
+}  // namespace wasmplug

@@ -1,0 +1,149 @@
+#include "toolchain/project.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+
+namespace wasmplug::toolchain {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ProjectFolder : public ::testing::Test {
+  protected:
+    void put(const fs::path& path, std::string_view text) const {
+        fs::create_directories((root() / path).parent_path());
+        write_file(root() / path, text);
+    }
+
+    const fs::path& root() const { return directory_.path(); }
+
+  private:
+    TemporaryDirectory directory_;
+};
+
+TEST_F(ProjectFolder, IsRustByItsCargoManifest) {
+    put("Cargo.toml", "[package]\nname = \"auth\"\nversion = \"1.0.0\"\n");
+    put("src/lib.rs", "");
+    const auto project = project_at(root());
+    ASSERT_TRUE(project);
+    EXPECT_EQ(project->language, Language::rust);
+    EXPECT_EQ(project->name, "auth");
+    EXPECT_EQ(project->version, "1.0.0");
+    EXPECT_EQ(project->module(), root() / "build" / "plugin.wasm");
+}
+
+TEST_F(ProjectFolder, IsGoAndTakesItsVersionFromAFile) {
+    put("go.mod", "module example.com/auth\n");
+    put("main.go", "package main\n");
+    put("VERSION", "0.4.2\n");
+    const auto project = project_at(root());
+    ASSERT_TRUE(project);
+    EXPECT_EQ(project->language, Language::go);
+    EXPECT_EQ(project->name, "auth");
+    EXPECT_EQ(project->version, "0.4.2");
+}
+
+TEST_F(ProjectFolder, IsAssemblyScriptOnlyWithItsCompiler) {
+    put("package.json", R"({"name": "auth", "devDependencies": {"typescript": "5"}})");
+    EXPECT_FALSE(project_at(root()));
+    put("package.json", R"({"name": "auth", "devDependencies": {"assemblyscript": "0.28"}})");
+    EXPECT_EQ(project_at(root())->language, Language::assemblyscript);
+}
+
+TEST_F(ProjectFolder, IsCppByItsSourcesAndNamedByTheFolderIfByNothingElse) {
+    put("auth/src/plugin.cc", "");
+    const auto project = project_at(root() / "auth");
+    ASSERT_TRUE(project);
+    EXPECT_EQ(project->language, Language::cpp);
+    EXPECT_EQ(project->name, "auth");
+    put("auth/CMakeLists.txt", "project(better VERSION 3.0)");
+    EXPECT_EQ(project_at(root() / "auth")->name, "better");
+}
+
+TEST_F(ProjectFolder, SaysWhatItLookedForWhenThereIsNone) {
+    try {
+        find_projects(root());
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_NE(error.hint().find("Cargo.toml"), std::string::npos);
+    }
+    EXPECT_THROW(find_projects(root() / "nowhere"), Error);
+}
+
+TEST_F(ProjectFolder, OfACargoWorkspaceGivesItsPluginsAndNotTheirLibraries) {
+    put("Cargo.toml",
+        "[workspace]\nmembers = [\"plugins/*\", \"shared\"]\n[workspace.package]\n"
+        "version = \"2.0.0\"\n");
+    for (const char* name : {"b", "a"}) {
+        put(fs::path("plugins") / name / "Cargo.toml",
+            std::string("[package]\nname = \"") + name +
+                "\"\nversion.workspace = true\n[lib]\ncrate-type = [\"cdylib\"]\n");
+    }
+    put("shared/Cargo.toml", "[package]\nname = \"shared\"\n");
+    const auto projects = find_projects(root());
+    ASSERT_EQ(projects.size(), 2u);
+    EXPECT_EQ(projects[0].name, "a");
+    EXPECT_EQ(projects[1].version, "2.0.0");
+}
+
+TEST_F(ProjectFolder, OfGoAndNpmWorkspacesGivesTheirMembers) {
+    put("go/go.work", "use (\n ./a\n ./lib\n)\n");
+    put("go/a/go.mod", "module x/a\n");
+    put("go/a/main.go", "package main\n");
+    put("go/lib/go.mod", "module x/lib\n");
+    EXPECT_EQ(find_projects(root() / "go").size(), 1u);
+
+    put("npm/package.json",
+        R"({"workspaces": ["plugins/*"], "devDependencies": {"assemblyscript": "0.28"}})");
+    put("npm/plugins/one/package.json", R"({"name": "one"})");
+    put("npm/plugins/one/assembly/index.ts", "");
+    const auto npm = find_projects(root() / "npm");
+    ASSERT_EQ(npm.size(), 1u);
+    EXPECT_EQ(npm[0].name, "one");
+}
+
+TEST_F(ProjectFolder, OfSeveralLanguagesGivesEveryProjectBelow) {
+    put("rust/Cargo.toml", "[package]\nname = \"r\"\n");
+    put("go/go.mod", "module g\n");
+    put("cpp/CMakeLists.txt", "project(c)");
+    put("cpp/src/plugin.cc", "");
+    put("rust/node_modules/x/package.json", R"({"dependencies": {"assemblyscript": "1"}})");
+    const auto projects = find_projects(root());
+    ASSERT_EQ(projects.size(), 3u);
+    EXPECT_EQ(projects[0].name, "c");
+    EXPECT_EQ(projects[2].name, "r");
+}
+
+TEST_F(ProjectFolder, KnowsWhenASourceIsNewerThanTheModule) {
+    put("go.mod", "module g\n");
+    put("main.go", "package main\n");
+    put("main_test.go", "package main\n");
+    const Project project = *project_at(root());
+    EXPECT_FALSE(newer_than_module(project)) << "nothing is built";
+    put("build/plugin.wasm", "x");
+    const auto built = fs::last_write_time(project.module());
+    for (const char* file : {"go.mod", "main.go", "main_test.go"}) {
+        fs::last_write_time(root() / file, built - std::chrono::seconds(10));
+    }
+    EXPECT_FALSE(newer_than_module(project));
+    fs::last_write_time(root() / "main_test.go", built + std::chrono::seconds(10));
+    EXPECT_FALSE(newer_than_module(project)) << "a test is no part of the module";
+    fs::last_write_time(root() / "main.go", built + std::chrono::seconds(10));
+    EXPECT_EQ(newer_than_module(project), root() / "main.go");
+}
+
+TEST_F(ProjectFolder, CountsARustLibraryBesideItAmongItsSources) {
+    put("auth/Cargo.toml",
+        "[package]\nname = \"auth\"\n[dependencies]\nshared = { path = \"../shared\" }\n");
+    put("auth/src/lib.rs", "");
+    put("shared/src/lib.rs", "");
+    const auto sources = sources_of(*project_at(root() / "auth"));
+    EXPECT_EQ(sources.size(), 3u);
+}
+
+}  // namespace
+}  // namespace wasmplug::toolchain

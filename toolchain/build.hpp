@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "toolchain/compile.hpp"
+#include "wasm/lint.hpp"
+
+namespace wasmplug::toolchain {
+
+struct Built {
+    Project project;
+    std::filesystem::path module;
+    std::string sha256;           // of the module
+    std::uint64_t compiled_size;  // as the compiler left it
+    std::uint64_t size;
+    std::uint64_t gzipped_size;
+    std::string optimised_by;  // "wasm-opt version 108 -Oz"; empty: not optimised
+    std::vector<wasm::Warning> warnings;
+};
+
+// Compiles, optimises, strips, and puts the module at project.module(), replacing what was there
+// only when Envoy would load the new one. Throws Error for everything else.
+Built build(const Project& project, const BuildOptions& options, const BuildWorld& world);
+
+// What wasm-opt is given besides the level and the files.
+std::vector<std::string> wasm_opt_features();
+
+// The projects with a source that differs from `revision` in git, untracked files counted.
+// Throws Error when git cannot tell.
+std::vector<Project> changed_since(const std::vector<Project>& projects,
+                                   const std::string& revision, const BuildWorld& world);
+
+}  // namespace wasmplug::toolchain

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wasmplug::toolchain {
+
+// Name and version as a build file gives them; empty where it does not.
+struct Identity {
+    std::string name;
+    std::string version;
+};
+
+// What of a Cargo.toml matters here. Only what is written in the plain forms that cargo itself
+// writes is understood: strings, booleans, inline tables, arrays of strings.
+struct CargoManifest {
+    bool has_package = false;
+    Identity package;
+    bool version_from_workspace = false;
+    std::string workspace_version;      // [workspace.package] version
+    std::vector<std::string> members;   // [workspace] members, globs as written
+    std::vector<std::string> excluded;  // [workspace] exclude
+    std::vector<std::string> paths;     // path = "…" of dependencies
+    bool has_workspace = false;
+    bool is_cdylib = false;
+};
+
+CargoManifest read_cargo_manifest(std::string_view text);
+
+// The last element of the module path, without a major version suffix.
+std::string go_module_name(std::string_view go_mod);
+
+// The folders that a go.work names.
+std::vector<std::string> go_work_folders(std::string_view go_work);
+
+struct NpmPackage {
+    Identity identity;
+    bool uses_assemblyscript = false;
+    std::vector<std::string> workspaces;  // globs as written
+};
+
+// Throws Error when the text is no JSON object.
+NpmPackage read_npm_package(std::string_view text, std::string_view path);
+
+// project(NAME VERSION X) of a CMakeLists.txt.
+Identity read_cmake_project(std::string_view text);
+
+// NAME and VERSION assigned in a Makefile.
+Identity read_makefile(std::string_view text);
+
+}  // namespace wasmplug::toolchain

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wasmplug::toolchain {
+
+enum class Language { rust, go, cpp, assemblyscript };
+
+std::string_view to_text(Language language);  // "rust", "cpp": as --language spells it
+
+// Nothing for any other word.
+std::optional<Language> language_named(std::string_view word);
+
+// A folder with one plugin.
+struct Project {
+    Language language = Language::rust;
+    std::filesystem::path directory;
+    std::string name;     // from the project's own metadata, else the folder's name
+    std::string version;  // the same; empty when it has none
+
+    // Where `build` puts the module and everything else looks for it.
+    std::filesystem::path module() const {
+        return (directory / "build" / "plugin.wasm").lexically_normal();
+    }
+};
+
+// The project that `directory` itself is, or nothing. Which file says what:
+// Cargo.toml Rust, go.mod Go, package.json with assemblyscript, sources of C++.
+// Throws Error when the file that names the language cannot be understood.
+std::optional<Project> project_at(const std::filesystem::path& directory);
+
+// The plugins of a workspace (Cargo, Go, npm), or of any folder that holds projects; just the
+// one when `directory` is a project. Sorted by folder. Throws Error when there is none.
+std::vector<Project> find_projects(const std::filesystem::path& directory);
+
+// The files that the module is made from, sorted: sources, metadata, lock files; not tests.
+std::vector<std::filesystem::path> sources_of(const Project& project);
+
+// A source that changed after the module was built, or nothing; also nothing without a module.
+std::optional<std::filesystem::path> newer_than_module(const Project& project);
+
+}  // namespace wasmplug::toolchain
