@@ -224,10 +224,9 @@ constexpr std::array table = {
     Rule{"WP206", hint, Layer::runtime, "priority 0 is not the default",
          "an unset priority sorts last, so 0 runs before it", "leave it out when last is meant",
          "istio pilot/pkg/model/push_context.go"},
-    Rule{"WP207", warning, Layer::runtime, "CORS preflight meets the plugin first",
-         "Envoy's cors filter stands behind the plugins: an AUTHN plugin that refuses OPTIONS "
-         "without credentials breaks browsers",
-         "let OPTIONS pass in the plugin", "istio pilot/pkg/networking/core"},
+    Rule{"WP208", warning, Layer::runtime, "a comment that has the order the wrong way round",
+         "guides say that a lower priority runs first; it is the higher one, and unset is last",
+         "turn the numbers round, or mend the comment", "istio pilot/pkg/model/push_context.go"},
     // --- operations ------------------------------------------------------------------------
     Rule{"WP301", warning, Layer::runtime, "a metric that does not exist",
          "the alert can never fire", "use the one named in the message",
@@ -238,9 +237,6 @@ constexpr std::array table = {
          "same kind, another group: Istio does not read it, and its fields do not exist there",
          "nothing to do for Higress; for Istio write apiVersion extensions.istio.io/v1alpha1",
          "higress.io"},
-    Rule{"WP304", warning, Layer::runtime, "a command that does not exist",
-         "istioctl proxy-config wasm and istioctl wasm are no commands",
-         "istioctl proxy-config ecds POD -o json", "istioctl"},
     // --- policy ----------------------------------------------------------------------------
     Rule{"WP401", error, Layer::policy, "a registry that the policy does not allow", "",
          "use one of registries.allowed", "the policy file"},
