@@ -123,9 +123,11 @@ std::string only_lines(std::string_view text, std::size_t begin, std::size_t end
     return lines;
 }
 
-const yaml::Problem* first_syntax_problem(const yaml::File& file) {
+// Reading ended there.
+const yaml::Problem* fatal_problem(const yaml::File& file) {
     for (const auto& problem : file.problems()) {
-        if (problem.kind == yaml::Problem::Kind::syntax) {
+        using enum yaml::Problem::Kind;
+        if (problem.kind == syntax || problem.kind == encoding || problem.kind == limit) {
             return &problem;
         }
     }
@@ -185,23 +187,23 @@ std::vector<Object> objects_in(const yaml::File& file) {
     std::size_t index = 0;
     add_documents(file, index, objects);
     const auto text = file.text();
-    const auto* problem = first_syntax_problem(file);
+    const auto* problem = fatal_problem(file);
     if (problem == nullptr) {
-        // Too large, or not text at all: nothing was read.
-        const bool refused = file.documents().empty() && !file.problems().empty();
-        if (refused) {
-            add_broken(file, {0, text.size()}, index, objects);
-        }
         return objects;
     }
     std::size_t end = next_separator(text, problem->range.begin);
-    add_broken(file, {last_separator(text, problem->range.begin), end}, index++, objects);
+    const auto chunk = last_separator(text, problem->range.begin);
+    // Go's decoder takes the first document between two "---" and never reads on.
+    const auto& read = file.documents();
+    if (read.empty() || read.back().is_empty() || read.back().range.begin < chunk) {
+        add_broken(file, {chunk, end}, index++, objects);
+    }
     std::size_t work = 0;
     while (end < text.size() && (work += text.size()) < reread_limit) {
         const auto begin = end;
         end = next_separator(text, begin);
         const auto again = yaml::File::parse(only_lines(text, begin, end), file.name());
-        if (first_syntax_problem(again) != nullptr) {
+        if (fatal_problem(again) != nullptr) {
             add_broken(again, {begin, end}, index++, objects);
         } else {
             add_documents(again, index, objects);

@@ -203,6 +203,11 @@ class Runtime {
                             url.image->repository))
                 .fix = "write the registry's host, or oci://docker.io/" + url.path;
         }
+        if (url.image->repository.size() == 1) {
+            add("WP056", trail, node.range(),
+                fmt::format("\"{}\" is too short a repository for many agents",
+                            url.image->repository));
+        }
         check_digest(payload, node, url, up);
     }
 

@@ -47,7 +47,7 @@ bool check_problems(const Object& object, Findings& findings) {
     bool any = false;
     for (const auto& problem : object.file.problems()) {
         const bool inside = where.begin <= problem.range.begin && problem.range.begin < where.end;
-        if (!inside || problem.kind == yaml::Problem::Kind::syntax) {
+        if (!inside) {
             continue;
         }
         any = true;
