@@ -182,8 +182,8 @@ constexpr std::array table = {
          "requests of every workload",
          "failStrategy: FAIL_OPEN, or a selector", push},
     Rule{"WP056", hint, Layer::runtime, "a repository name of one character",
-         "older versions of go-containerregistry, which agents link, want two",
-         "use a longer name", fetch},
+         "older versions of go-containerregistry, which agents link, want two", "use a longer name",
+         fetch},
     // --- artefacts -------------------------------------------------------------------------
     Rule{"WP101", hint, Layer::runtime, "not pinned by digest",
          "a tag can move: new pods run other bytes than old ones",
