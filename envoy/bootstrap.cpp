@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "envoy/log.hpp"
 
 namespace wasmplug::envoy {
 namespace {
@@ -48,7 +49,7 @@ ordered_json address_of(const std::string& endpoint) {
     return {{"socket_address", {{"address", host}, {"port_value", port}}}};
 }
 
-ordered_json cluster_json(const Cluster& cluster) {
+ordered_json cluster_json(const Cluster& cluster, bool trailers) {
     // A name that is no address needs a resolver; addresses must not wait for one.
     const bool named =
         cluster.endpoint && !cluster.endpoint->starts_with('@') &&
@@ -64,11 +65,17 @@ ordered_json cluster_json(const Cluster& cluster) {
                   {{{"endpoint", {{"address", address_of(*cluster.endpoint)}}}}})}});
     }
     out["load_assignment"] = {{"cluster_name", cluster.name}, {"endpoints", endpoints}};
+    ordered_json protocol;
     if (cluster.http2) {
-        out["typed_extension_protocol_options"]
-           ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"] = typed(
-               "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-               {{"explicit_http_config", {{"http2_protocol_options", ordered_json::object()}}}});
+        protocol["http2_protocol_options"] = ordered_json::object();
+    } else if (trailers) {
+        protocol["http_protocol_options"] = {{"enable_trailers", true}};
+    }
+    if (!protocol.empty()) {
+        constexpr std::string_view options =
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+        out["typed_extension_protocol_options"][std::string(options)] =
+            typed(options, {{"explicit_http_config", protocol}});
     }
     return out;
 }
@@ -125,21 +132,40 @@ ordered_json router() {
              typed("envoy.extensions.filters.http.router.v3.Router", ordered_json::object())}};
 }
 
+// What a connection manager has beyond the usual.
+struct Extras {
+    std::chrono::milliseconds idle{0};
+    bool trailers = false;
+    bool access_log = false;
+};
+
 ordered_json connection_manager(std::string_view name, ordered_json filters, ordered_json route,
-                                std::chrono::milliseconds idle) {
+                                const Extras& extras) {
     filters.push_back(router());
     const ordered_json everything{
         {"name", name}, {"domains", {"*"}}, {"routes", ordered_json::array({std::move(route)})}};
+    ordered_json fields{
+        {"stat_prefix", name},
+        {"stream_idle_timeout",
+         fmt::format("{:.3f}s", static_cast<double>(extras.idle.count()) / 1000)},
+        {"route_config", {{"name", name}, {"virtual_hosts", ordered_json::array({everything})}}},
+        {"http_filters", std::move(filters)}};
+    if (extras.trailers) {
+        fields["http_protocol_options"] = {{"enable_trailers", true}};
+    }
+    if (extras.access_log) {
+        const ordered_json format{
+            {"log_format",
+             {{"text_format_source", {{"inline_string", std::string(access_format)}}}}}};
+        fields["access_log"] = ordered_json::array(
+            {{{"name", "envoy.access_loggers.stderr"},
+              {"typed_config",
+               typed("envoy.extensions.access_loggers.stream.v3.StderrAccessLog", format)}}});
+    }
     return {{"name", "envoy.filters.network.http_connection_manager"},
-            {"typed_config",
-             typed("envoy.extensions.filters.network.http_connection_manager.v3."
-                   "HttpConnectionManager",
-                   {{"stat_prefix", name},
-                    {"stream_idle_timeout",
-                     fmt::format("{:.3f}s", static_cast<double>(idle.count()) / 1000)},
-                    {"route_config",
-                     {{"name", name}, {"virtual_hosts", ordered_json::array({everything})}}},
-                    {"http_filters", std::move(filters)}})}};
+            {"typed_config", typed("envoy.extensions.filters.network.http_connection_manager.v3."
+                                   "HttpConnectionManager",
+                                   std::move(fields))}};
 }
 
 ordered_json listener(std::string_view name, ordered_json address, ordered_json manager) {
@@ -162,7 +188,7 @@ ordered_json canned_listener(const Bootstrap& bootstrap) {
                 {{"key", "x-upstream-saw"}, {"value", "%REQ(:METHOD)% %REQ(:PATH)%"}}}}})}};
     return listener("upstream", address_of(bootstrap.canned_socket),
                     connection_manager("upstream", ordered_json::array(), route,
-                                       bootstrap.stream_idle_timeout));
+                                       {.idle = bootstrap.stream_idle_timeout}));
 }
 
 }  // namespace
@@ -174,9 +200,11 @@ ordered_json to_json(const Bootstrap& bootstrap) {
     }
     const ordered_json route{{"match", {{"prefix", "/"}}},
                              {"route", {{"cluster", "upstream"}, {"timeout", "0s"}}}};
-    ordered_json main =
-        listener("main", loopback(bootstrap.port),
-                 connection_manager("main", filters, route, bootstrap.stream_idle_timeout));
+    ordered_json main = listener("main", loopback(bootstrap.port),
+                                 connection_manager("main", filters, route,
+                                                    {.idle = bootstrap.stream_idle_timeout,
+                                                     .trailers = bootstrap.trailers,
+                                                     .access_log = bootstrap.access_log}));
     if (bootstrap.buffer_limit) {
         main["per_connection_buffer_limit_bytes"] = *bootstrap.buffer_limit;
     }
@@ -188,9 +216,9 @@ ordered_json to_json(const Bootstrap& bootstrap) {
     } else {
         listeners.push_back(canned_listener(bootstrap));
     }
-    ordered_json clusters = ordered_json::array({cluster_json(upstream)});
+    ordered_json clusters = ordered_json::array({cluster_json(upstream, bootstrap.trailers)});
     for (const auto& cluster : bootstrap.clusters) {
-        clusters.push_back(cluster_json(cluster));
+        clusters.push_back(cluster_json(cluster, bootstrap.trailers));
     }
     return {{"node", {{"id", "wasmplug"}, {"cluster", "wasmplug"}}},
             {"admin", {{"address", loopback(0)}}},

@@ -48,6 +48,8 @@ struct Bootstrap {
     // A plugin that pauses and never resumes hangs this long (Envoy's default: 5 minutes).
     std::chrono::milliseconds stream_idle_timeout{30'000};
     std::optional<std::uint32_t> buffer_limit;  // per_connection_buffer_limit_bytes
+    bool trailers = false;                      // pass HTTP/1.1 trailers on
+    bool access_log = false;  // a line a request on stderr: envoy/log.hpp, parse_access_line
 };
 
 // The static configuration of an Envoy that listens on loopback only. The plugin configuration

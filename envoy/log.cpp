@@ -26,6 +26,15 @@ std::optional<LogEntry> parse_log_line(std::string_view line) {
                     .text = std::string(line.substr(second + 1))};
 }
 
+std::optional<AccessLine> parse_access_line(std::string_view line) {
+    const std::size_t bar = line.rfind('|');
+    if (!line.starts_with('\x02') || bar == std::string_view::npos) {
+        return std::nullopt;
+    }
+    return AccessLine{.details = std::string(line.substr(1, bar - 1)),
+                      .flags = std::string(line.substr(bar + 1))};
+}
+
 std::optional<std::string> plugin_words(const LogEntry& entry) {
     constexpr std::string_view prefix = "wasm log";
     if (entry.component != "wasm" || !entry.text.starts_with(prefix)) {

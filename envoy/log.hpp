@@ -19,6 +19,16 @@ struct LogEntry {
 // One line of Envoy's log; nothing for a further line of the entry before it.
 std::optional<LogEntry> parse_log_line(std::string_view line);
 
+// Of the access log, on the same stream.
+inline constexpr std::string_view access_format = "\x02%RESPONSE_CODE_DETAILS%|%RESPONSE_FLAGS%\n";
+
+struct AccessLine {
+    std::string details;  // "via_upstream", "wasm_fail_stream", what the plugin gave, "-"
+    std::string flags;    // "UF,URX", "-"
+};
+
+std::optional<AccessLine> parse_access_line(std::string_view line);
+
 // What a plugin itself said, out of "wasm log NAME ROOT VM: text": empty parts are left out by
 // Envoy, and a root context's line has no NAME. Nothing for Envoy's own words.
 std::optional<std::string> plugin_words(const LogEntry& entry);

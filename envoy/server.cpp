@@ -102,6 +102,8 @@ void Server::read_log(std::string_view bytes) {
             if (auto entry = parse_log_line(line)) {
                 fresh.push_back(*entry);
                 log_.push_back(std::move(*entry));
+            } else if (auto access = parse_access_line(line)) {
+                access_.push_back(std::move(*access));
             } else if (!log_.empty()) {
                 log_.back().text += "\n" + std::string(line);
                 if (!fresh.empty()) {
@@ -166,6 +168,11 @@ std::string Server::admin(const std::string& path, const std::string& method) co
 std::vector<LogEntry> Server::log() const {
     const std::scoped_lock lock(mutex_);
     return log_;
+}
+
+std::vector<AccessLine> Server::access_log() const {
+    const std::scoped_lock lock(mutex_);
+    return access_;
 }
 
 std::optional<int> Server::ended() {

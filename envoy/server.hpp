@@ -63,6 +63,9 @@ class Server {
     // All of its log so far.
     std::vector<LogEntry> log() const;
 
+    // A line for each request that has ended, when the bootstrap asked for it.
+    std::vector<AccessLine> access_log() const;
+
     // Its exit code, once it has ended by itself.
     std::optional<int> ended();
 
@@ -75,6 +78,7 @@ class Server {
     TemporaryDirectory folder_;
     mutable std::mutex mutex_;
     std::vector<LogEntry> log_;
+    std::vector<AccessLine> access_;
     std::string partial_;
     std::string admin_;
     std::string address_;

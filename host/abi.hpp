@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include "wasm/abi.hpp"
-
 namespace wasmplug::host {
 
 // Numbers of the Proxy-Wasm ABI (proxy-wasm/spec, the same in 0.1.0, 0.2.0 and 0.2.1).
@@ -68,7 +66,9 @@ enum class DataStatus : std::uint32_t {
     stop_no_buffer = 3,
 };
 
-using wasm::AbiVersion;
+enum class AbiVersion { v0_1_0, v0_2_0, v0_2_1 };
+
+const char* to_string(AbiVersion version);
 
 // Limits of the serialized form of header maps that a plugin hands over (proxy-wasm-cpp-host).
 inline constexpr std::uint32_t max_pairs = 1024;

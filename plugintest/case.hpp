@@ -215,6 +215,9 @@ struct Observed {
     // "http_call.failed", "trap" …: situations that this case went through.
     std::map<std::string, std::uint64_t> situations;
     std::vector<std::string> exports;  // callbacks that the module offers
+    // What this engine cannot look at ("shared_data", "queues", "limits"): a test that expects
+    // something of it is skipped here, not passed.
+    std::vector<std::string> unseen;
     std::vector<std::string> trace;
     Cost cost;
 };

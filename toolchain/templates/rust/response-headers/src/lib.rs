@@ -2,8 +2,6 @@
 
 mod config;
 mod counter;
-mod header_rules;
-mod headers;
 mod settings;
 
 use std::rc::Rc;
@@ -74,6 +72,8 @@ struct Stream {
 
 impl Context for Stream {}
 
+// The calls go to `hostcalls` and not to the methods of the traits, since those panic when the
+// host says no, and a panic ends the VM with all its streams.
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end: bool) -> Action {
         self.active.requests.add_one();
@@ -81,8 +81,7 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
-        let status = headers::get(MapType::HttpResponseHeaders, ":status");
-        let Some(status) = status.and_then(|status| status.parse().ok()) else {
+        let Some(status) = response_status() else {
             return Action::Continue;
         };
         let config = &self.active.config;
@@ -102,4 +101,9 @@ impl HttpContext for Stream {
         }
         Action::Continue
     }
+}
+
+fn response_status() -> Option<u16> {
+    let status = hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, ":status").ok()??;
+    std::str::from_utf8(&status).ok()?.parse().ok()
 }

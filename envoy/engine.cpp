@@ -1,0 +1,380 @@
+#include "envoy/engine.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/json.hpp"
+#include "envoy/bootstrap.hpp"
+#include "envoy/loopback.hpp"
+#include "envoy/server.hpp"
+
+namespace wasmplug::envoy {
+namespace {
+
+using namespace plugintest;
+using namespace std::chrono_literals;
+
+// A stream that nothing moves for this long, beyond all delays of the case, is stuck.
+constexpr auto idle = 1s;
+// After a response: the plugin's on_log and on_done, calls that outlive their stream.
+constexpr auto linger = 60ms;
+
+std::chrono::milliseconds longest_delay(const Case& test) {
+    std::chrono::nanoseconds longest{0};
+    for (const auto& call : test.calls) {
+        longest = std::max(longest, call.reply.delay);
+    }
+    return std::chrono::ceil<std::chrono::milliseconds>(longest);
+}
+
+FailurePolicy policy_of(plugintest::FailurePolicy policy) {
+    switch (policy) {
+        case plugintest::FailurePolicy::open:
+            return FailurePolicy::open;
+        case plugintest::FailurePolicy::reload:
+            return FailurePolicy::reload;
+        case plugintest::FailurePolicy::closed:
+            break;
+    }
+    return FailurePolicy::closed;
+}
+
+Filter filter_of(const Plugin& plugin, const EnvoySettings& settings) {
+    return {.module = plugin.module,
+            .name = plugin.name,
+            .root_id = plugin.root_id,
+            .vm_id = plugin.vm_id,
+            .configuration = plugin.config,
+            .vm_configuration = plugin.vm_config,
+            .environment = plugin.env,
+            .failure_policy = policy_of(settings.failure_policy),
+            .allow_on_headers_stop_iteration = settings.allow_on_headers_stop_iteration,
+            .allowed_capabilities = settings.allowed_capabilities};
+}
+
+bool is_refusal(const CallTarget& target) {
+    return target.reply.kind == CallReply::Kind::refused;
+}
+
+// What the targets of one cluster answer: the first that fits and is not used up.
+class Targets {
+  public:
+    void add(const CallTarget& target) { targets_.push_back({&target, target.times}); }
+
+    CallReply answer(const Message& request) {
+        for (auto& [target, left] : targets_) {
+            if (left == 0 || (target->matches && !target->matches(request))) {
+                continue;
+            }
+            if (left) {
+                --*left;
+            }
+            return target->reply;
+        }
+        CallReply none;
+        none.message.headers = {{":status", "404"}};
+        return none;
+    }
+
+    bool refuses() const {
+        return std::all_of(targets_.begin(), targets_.end(),
+                           [](const auto& each) { return is_refusal(*each.first); });
+    }
+
+  private:
+    std::vector<std::pair<const CallTarget*, std::optional<int>>> targets_;
+};
+
+class Run {
+  public:
+    Run(const Case& test, const std::filesystem::path& envoy, Services& services)
+        : test_(test), envoy_(envoy), services_(services) {}
+
+    Observed run() {
+        Observed seen;
+        const Bootstrap bootstrap = prepare();
+        try {
+            server_.emplace(bootstrap, Server::Options{.envoy = envoy_, .log_level = "trace"},
+                            services_);
+        } catch (const RefusedByEnvoy& refused) {
+            return refusal(refused);
+        }
+        loopback_.serve(linger, services_.cancel);
+        seen.start_logs = start_logs(take_logs());
+        for (const auto& step : test_.steps) {
+            seen.steps.push_back(run_step(step));
+            const Outcome outcome = seen.steps.back().outcome;
+            const bool bad = outcome != Outcome::ok && outcome != Outcome::local_reply;
+            if (seen.outcome == Outcome::ok || (bad && seen.outcome == Outcome::local_reply)) {
+                seen.outcome = outcome;
+            }
+        }
+        seen.message = trap_;
+        seen.metrics = metrics();
+        seen.unseen = {"shared_data", "queues", "limits"};
+        return seen;
+    }
+
+  private:
+    Bootstrap prepare() {
+        Bootstrap bootstrap;
+        for (const auto& plugin : test_.plugins) {
+            bootstrap.filters.push_back(filter_of(plugin, test_.envoy));
+        }
+        bootstrap.upstream = Cluster{
+            .name = "upstream",
+            .endpoint = loopback_.add_service("", [this](const Message&) { return upstream(); })};
+        for (const auto& target : test_.calls) {
+            targets_[target.cluster].add(target);
+        }
+        for (const auto& name : test_.envoy.clusters) {
+            targets_[name];
+        }
+        for (auto& [name, targets] : targets_) {
+            Loopback::Answer answer;
+            if (!targets.refuses() || test_.calls.empty()) {
+                answer = [&targets = targets](const Message& m) {
+                    return targets.answer(m);
+                };
+            }
+            bootstrap.clusters.push_back(
+                {.name = name, .endpoint = loopback_.add_service(name, std::move(answer))});
+        }
+        for (const auto& name : test_.envoy.clusters_without_hosts) {
+            bootstrap.clusters.push_back({.name = name});
+        }
+        bootstrap.stream_idle_timeout = idle + longest_delay(test_);
+        bootstrap.buffer_limit = static_cast<std::uint32_t>(test_.envoy.buffer_limit);
+        bootstrap.trailers = true;
+        bootstrap.access_log = true;
+        return bootstrap;
+    }
+
+    CallReply upstream() const {
+        CallReply reply;
+        if (step_->upstream_resets) {
+            reply.kind = CallReply::Kind::reset;
+        } else {
+            reply.message = step_->upstream;
+        }
+        return reply;
+    }
+
+    Observed refusal(const RefusedByEnvoy& refused) const {
+        Observed seen;
+        seen.message = refused.what();
+        seen.outcome = Outcome::load_failed;
+        std::vector<LogEntry> log = refused.log();
+        for (const auto& entry : log) {
+            if (entry.text.find("Failed to configure base Wasm plugin") != std::string::npos ||
+                entry.text.find("Failed to start base Wasm") != std::string::npos) {
+                seen.outcome = Outcome::config_rejected;
+            }
+        }
+        seen.start_logs = words_of(log);
+        return seen;
+    }
+
+    static std::vector<Log> words_of(const std::vector<LogEntry>& entries) {
+        std::vector<Log> logs;
+        for (const auto& entry : entries) {
+            if (auto text = plugin_words(entry)) {
+                logs.push_back(
+                    {.level = level_number(entry.level).value_or(2), .text = std::move(*text)});
+            }
+        }
+        return logs;
+    }
+
+    // With one worker an Envoy configures a plugin three times: in a canary, on the main thread,
+    // on the worker. A test speaks of what one VM says.
+    static std::vector<Log> start_logs(std::vector<Log> logs) {
+        const std::size_t third = logs.size() / 3;
+        const auto same = [&](std::size_t i) {
+            return logs[i].text == logs[i + third].text && logs[i].text == logs[i + 2 * third].text;
+        };
+        if (logs.size() % 3 != 0) {
+            return logs;
+        }
+        for (std::size_t i = 0; i < third; ++i) {
+            if (!same(i)) {
+                return logs;
+            }
+        }
+        logs.resize(third);
+        return logs;
+    }
+
+    std::vector<Log> take_logs() {
+        const auto all = server_->log();
+        const std::vector<LogEntry> fresh(all.begin() + static_cast<std::ptrdiff_t>(log_read_),
+                                          all.end());
+        log_read_ = all.size();
+        for (const auto& entry : fresh) {
+            if (entry.component == "wasm" && entry.level == "error" &&
+                entry.text.starts_with("Function: ") && trap_.empty()) {
+                trap_ = entry.text;
+            }
+        }
+        return words_of(fresh);
+    }
+
+    StepObserved run_step(const Step& step) {
+        StepObserved seen;
+        step_ = &step;
+        if (!step.request) {
+            return seen;
+        }
+        const std::size_t finished = server_->access_log().size();
+        const auto exchange =
+            loopback_.exchange(server_->address(), *step.request, step.client_leaves,
+                               idle * 4 + longest_delay(test_), linger, services_.cancel);
+        for (const auto& one : exchange.seen) {
+            if (one.service.empty()) {
+                seen.upstream_request = one.request;
+            } else {
+                seen.calls.push_back(call_of(one));
+            }
+        }
+        seen.response = exchange.response;
+        seen.logs = take_logs();
+        const auto access = server_->access_log();
+        const AccessLine ended = access.size() > finished ? access.back() : AccessLine{};
+        seen.response_details = ended.details == "-" ? "" : ended.details;
+        seen.outcome = outcome_of(exchange, ended);
+        if (seen.outcome == Outcome::stuck) {
+            seen.response.reset();  // the 504 is the idle timeout's, which only we made so short
+        }
+        if (seen.outcome == Outcome::local_reply && seen.response) {
+            seen.local_reply = local_reply_of(*seen.response, seen.response_details);
+        }
+        return seen;
+    }
+
+    static Call call_of(const Loopback::Seen& one) {
+        Call call{.cluster = one.service, .request = one.request};
+        const std::string limit =
+            first_header(one.request.headers, "x-envoy-expected-rq-timeout-ms");
+        long value = 0;
+        std::from_chars(limit.data(), limit.data() + limit.size(), value);
+        call.timeout = std::chrono::milliseconds(value);
+        return call;
+    }
+
+    static Outcome outcome_of(const Loopback::Exchange& exchange, const AccessLine& ended) {
+        if (ended.details == "wasm_fail_stream") {
+            return Outcome::crash;
+        }
+        if (ended.details == "stream_idle_timeout") {
+            return Outcome::stuck;
+        }
+        if (exchange.cut || !exchange.response || exchange.left) {
+            return exchange.cut || exchange.left ? Outcome::reset : Outcome::stuck;
+        }
+        const bool upstream_fault = ended.flags != "-" && !ended.flags.empty();
+        return ended.details == "via_upstream" || upstream_fault ? Outcome::ok
+                                                                 : Outcome::local_reply;
+    }
+
+    static LocalReply local_reply_of(const Message& response, const std::string& details) {
+        LocalReply reply{.body = response.whole_body(), .details = details};
+        const std::string status = first_header(response.headers, ":status");
+        std::from_chars(status.data(), status.data() + status.size(), reply.status);
+        for (const auto& header : response.headers) {
+            if (!header.first.starts_with(':')) {
+                reply.headers.push_back(header);
+            }
+        }
+        if (const std::string grpc = first_header(response.headers, "grpc-status"); !grpc.empty()) {
+            reply.grpc_status = std::atoi(grpc.c_str());
+        }
+        return reply;
+    }
+
+    // Plugin metrics are "wasmcustom.NAME" among the stats. What configuring counted three times
+    // stays so: that is what a real Envoy shows.
+    std::map<std::string, MetricValue> metrics() const {
+        std::map<std::string, MetricValue> values;
+        constexpr std::string_view prefix = "wasmcustom.";
+        const auto stats = parse_json(server_->admin("/stats?format=json&filter=^wasmcustom\\."),
+                                      "Envoy's statistics");
+        for (const auto& one : stats.value("stats", nlohmann::ordered_json::array())) {
+            const std::string name = one.value("name", "");
+            if (name.starts_with(prefix) && one.contains("value") && one["value"].is_number()) {
+                values[name.substr(prefix.size())] = {.kind = MetricValue::Kind::counter,
+                                                      .value = one["value"].get<std::int64_t>()};
+            }
+        }
+        return values;
+    }
+
+    const Case& test_;
+    const std::filesystem::path& envoy_;
+    Services& services_;
+    Loopback loopback_;
+    std::map<std::string, Targets> targets_;
+    std::optional<Server> server_;
+    const Step* step_ = nullptr;
+    std::size_t log_read_ = 0;
+    std::string trap_;
+};
+
+}  // namespace
+
+std::optional<std::string> cannot_run(const Case& test) {
+    if (!test.properties.empty()) {
+        return "properties are Envoy's own";
+    }
+    if (test.clock_given) {
+        return "the clock is real";
+    }
+    if (!test.shared_data.empty()) {
+        return "shared data starts empty";
+    }
+    if (!test.foreign_functions.empty()) {
+        return "foreign functions are Envoy's own";
+    }
+    for (const auto& step : test.steps) {
+        if (step.advance.count() > 0 || step.ticks > 0) {
+            return "time cannot be advanced";
+        }
+        if (step.push) {
+            return "nothing can be pushed into a queue from outside";
+        }
+    }
+    std::map<std::string, std::set<bool>> refusing;
+    for (const auto& call : test.calls) {
+        if (call.grpc) {
+            return "gRPC calls need HTTP/2 services";
+        }
+        if (call.reply.kind == CallReply::Kind::overflow) {
+            return "a circuit breaker cannot be opened on request";
+        }
+        refusing[call.cluster].insert(is_refusal(call));
+        if (refusing[call.cluster].size() > 1) {
+            return "a cluster refuses every connection or none";
+        }
+    }
+    return std::nullopt;
+}
+
+Engine engine(std::filesystem::path envoy, Services& services) {
+    return [envoy = std::move(envoy), &services](const Case& test) {
+        if (const auto reason = cannot_run(test)) {
+            Observed seen;
+            seen.skipped = "real Envoy: " + *reason;
+            return seen;
+        }
+        return Run(test, envoy, services).run();
+    };
+}
+
+}  // namespace wasmplug::envoy

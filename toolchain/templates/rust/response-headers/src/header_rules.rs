@@ -1,1 +1,0 @@
-../../_shared/header_rules.rs
