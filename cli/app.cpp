@@ -14,6 +14,7 @@
 #include "cli/complete.hpp"
 #include "cli/man.hpp"
 #include "cli/tree.hpp"
+#include "manifest/rules.hpp"
 
 namespace wasmplug {
 namespace {
@@ -134,6 +135,9 @@ std::optional<std::string> answer_hidden(const std::vector<std::string>& args) {
     if (args[0] == "__man" && rest.size() == 1) {
         const auto tree = make_tree(global, selected, Everything{});
         return man_page(rest[0] == "wasmplug" ? *tree : *tree->get_subcommand(rest[0]));
+    }
+    if (args[0] == "__rules") {
+        return manifest::rules_markdown();
     }
     if (args[0] == "__commands") {
         const auto tree = make_tree(global, selected, Everything{});

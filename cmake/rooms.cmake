@@ -19,7 +19,7 @@ add_room(plugintest
   TEXT "test files, matchers, the runner over an Engine")
 
 add_room(host SEES wasm plugintest
-  LINKS wabt::wabt
+  LINKS wabt::wabt ZLIB::ZLIB
   TEXT "the embedded Proxy-Wasm host and the cost of a request in it")
 # wabt's headers do not compile as C++20; nor do they pass our warnings.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/host/engine_wabt.cpp PROPERTIES

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "wasm/abi.hpp"
+
 namespace wasmplug::host {
 
 // Numbers of the Proxy-Wasm ABI (proxy-wasm/spec, the same in 0.1.0, 0.2.0 and 0.2.1).
@@ -66,9 +68,7 @@ enum class DataStatus : std::uint32_t {
     stop_no_buffer = 3,
 };
 
-enum class AbiVersion { v0_1_0, v0_2_0, v0_2_1 };
-
-const char* to_string(AbiVersion version);
+using wasm::AbiVersion;
 
 // Limits of the serialized form of header maps that a plugin hands over (proxy-wasm-cpp-host).
 inline constexpr std::uint32_t max_pairs = 1024;

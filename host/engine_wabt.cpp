@@ -1,14 +1,16 @@
 // The only file that sees wabt; its headers (1.0.32) do not compile as C++20.
 
+#include <wabt/interp/interp.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
 
+#include <wabt/binary-reader.h>
+#include <wabt/error-formatter.h>
+#include <wabt/interp/binary-reader-interp.h>
+
 #include "host/engine.hpp"
-#include "wabt/binary-reader.h"
-#include "wabt/error-formatter.h"
-#include "wabt/interp/binary-reader-interp.h"
-#include "wabt/interp/interp.h"
 
 namespace wasmplug::host {
 namespace {

@@ -110,6 +110,7 @@ class World {
     bool tracing() const { return test.trace; }
 
     int depth = 0;
+    std::uint64_t streams = 0;
 
     std::uint32_t random();
     std::uint32_t next_token(std::uint32_t kind);

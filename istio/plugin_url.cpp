@@ -77,7 +77,7 @@ bool parse_repository(std::string_view name, FetchReference& into) {
             name.remove_prefix(slash + 1);
         }
     }
-    if (name.size() < 2 || name.size() > 255 || !only(name, repository_byte)) {
+    if (name.empty() || name.size() > 255 || !only(name, repository_byte)) {
         return false;
     }
     const auto as_url = parse_url("//" + std::string(registry));

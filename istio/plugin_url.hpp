@@ -16,8 +16,8 @@ struct FetchReference {
     std::string digest;      // "sha256:…", "" when none is written
 };
 
-// Nothing when the agent cannot parse it. A repository has at least 2 characters, as in the
-// version of the library that Istio links.
+// Nothing when the agent cannot parse it. A repository of one character is parsed, although the
+// library used to refuse it and so do the agents that link an older one.
 std::optional<FetchReference> parse_fetch_reference(std::string_view text);
 
 // One spec.url through everyone who reads it. An empty text means that this one accepts it.

@@ -1,15 +1,16 @@
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-use crate::settings::{self, LogLevel};
+use crate::header_rules;
+use crate::settings::LogLevel;
 
 /// What the WasmPlugin passes in `pluginConfig`; described by config.schema.json.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    #[serde(deserialize_with = "settings::header_name")]
+    #[serde(deserialize_with = "header_name")]
     pub header_name: String,
-    #[serde(deserialize_with = "settings::header_value")]
+    #[serde(deserialize_with = "header_value")]
     pub header_value: String,
     /// All of them when empty.
     #[serde(default, deserialize_with = "status_codes")]
@@ -24,6 +25,21 @@ impl Config {
     }
 }
 
+fn header_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    header_rules::check_name(&name).map_err(D::Error::custom)?;
+    Ok(name)
+}
+
+fn header_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let value = String::deserialize(deserializer)?;
+    if value.is_empty() {
+        return Err(D::Error::custom("the header value must not be empty"));
+    }
+    header_rules::check_value(&value).map_err(D::Error::custom)?;
+    Ok(value)
+}
+
 fn status_codes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u16>, D::Error> {
     let codes = Vec::<u16>::deserialize(deserializer)?;
     match codes.iter().find(|code| !(100..=599).contains(*code)) {
@@ -35,6 +51,7 @@ fn status_codes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u16>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings;
 
     fn parse(text: &str) -> Result<Config, String> {
         settings::parse(text.as_bytes()).map_err(|error| error.to_string())
@@ -62,13 +79,31 @@ mod tests {
     fn mistakes_are_named() {
         for (text, named) in [
             ("", "missing field `header_name`"),
-            ("[]", "invalid length 0"),
-            (r#"{"header_name": "x a", "header_value": "b"}"#, "'x a' is no header name"),
-            (r#"{"header_name": "a", "header_value": "b\nc"}"#, "control character"),
-            (r#"{"header_name": "a", "header_value": "b", "response_codes": [99]}"#, "99 is no"),
-            (r#"{"header_name": "a", "header_value": "b", "response_codes": [200.5]}"#, "invalid type"),
-            (r#"{"header_name": "a", "header_value": "b", "log_level": "loud"}"#, "`loud`"),
-            (r#"{"header_name": "a", "header_value": "b", "colour": 1}"#, "`colour`"),
+            ("[]", "not a JSON object"),
+            (
+                r#"{"header_name": "x a", "header_value": "b"}"#,
+                "'x a' is no header name",
+            ),
+            (
+                r#"{"header_name": "a", "header_value": "b\nc"}"#,
+                "control character",
+            ),
+            (
+                r#"{"header_name": "a", "header_value": "b", "response_codes": [99]}"#,
+                "99 is no",
+            ),
+            (
+                r#"{"header_name": "a", "header_value": "b", "response_codes": [200.5]}"#,
+                "invalid type",
+            ),
+            (
+                r#"{"header_name": "a", "header_value": "b", "log_level": "loud"}"#,
+                "`loud`",
+            ),
+            (
+                r#"{"header_name": "a", "header_value": "b", "colour": 1}"#,
+                "`colour`",
+            ),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(named), "{text}: {error}");

@@ -2,6 +2,8 @@
 
 mod config;
 mod counter;
+mod header_rules;
+mod headers;
 mod settings;
 
 use std::rc::Rc;
@@ -72,8 +74,6 @@ struct Stream {
 
 impl Context for Stream {}
 
-// The calls go to `hostcalls` and not to the methods of the traits, since those panic when the
-// host says no, and a panic ends the VM with all its streams.
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end: bool) -> Action {
         self.active.requests.add_one();
@@ -81,7 +81,8 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
-        let Some(status) = response_status() else {
+        let status = headers::get(MapType::HttpResponseHeaders, ":status");
+        let Some(status) = status.and_then(|status| status.parse().ok()) else {
             return Action::Continue;
         };
         let config = &self.active.config;
@@ -101,9 +102,4 @@ impl HttpContext for Stream {
         }
         Action::Continue
     }
-}
-
-fn response_status() -> Option<u16> {
-    let status = hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, ":status").ok()??;
-    std::str::from_utf8(&status).ok()?.parse().ok()
 }

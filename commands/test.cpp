@@ -1,0 +1,382 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/file.hpp"
+#include "base/parallel.hpp"
+#include "base/report.hpp"
+#include "commands/command.hpp"
+#include "plugintest/workers.hpp"
+
+namespace wasmplug {
+namespace {
+
+using plugintest::CaseResult;
+using plugintest::FileResult;
+using plugintest::Verdict;
+
+struct TestOptions {
+    std::vector<std::string> subjects;
+    std::string module;
+    std::string filter;
+    int repeat = 1;
+    std::string shuffle;
+    bool trace = false;
+    bool watch = false;
+    std::vector<std::string> reports;
+};
+
+struct TestResult {
+    std::vector<FileResult> files;
+    bool trace = false;
+
+    std::size_t count(Verdict verdict) const {
+        std::size_t number = 0;
+        for (const auto& file : files) {
+            number += static_cast<std::size_t>(
+                std::count_if(file.cases.begin(), file.cases.end(),
+                              [&](const auto& each) { return each.verdict == verdict; }));
+        }
+        return number;
+    }
+
+    bool broken() const {
+        return std::any_of(files.begin(), files.end(),
+                           [](const auto& file) { return !file.error.empty(); });
+    }
+};
+
+std::string indented(const std::string& text, std::size_t columns) {
+    std::string result;
+    std::size_t begin = 0;
+    while (begin < text.size()) {
+        const auto end = text.find('\n', begin);
+        const auto line = text.substr(begin, end - begin);
+        result += std::string(columns, ' ') + line + '\n';
+        begin = end == std::string::npos ? text.size() : end + 1;
+    }
+    return result;
+}
+
+std::string failure_text(const std::string& file, const plugintest::Failure& failure) {
+    std::string text =
+        fmt::format("    {}:{}:{}: {}\n      expected {}\n", file, failure.place.line,
+                    failure.place.column, printable(failure.what), failure.expected);
+    text += fmt::format("      actual   {}\n", failure.actual);
+    if (!failure.diff.empty()) {
+        text += "      difference (- expected, + actual)\n" + indented(failure.diff, 8);
+    }
+    return text;
+}
+
+std::string trace_text(const CaseResult& result) {
+    std::string text = "    trace\n";
+    for (const auto& line : result.trace) {
+        text += indented(line, 6);
+    }
+    return text;
+}
+
+std::string case_text(const std::string& file, const CaseResult& result, bool trace,
+                      const Output::Style& style) {
+    const char* mark = result.verdict == Verdict::passed   ? "✓"
+                       : result.verdict == Verdict::failed ? "✗"
+                                                           : "-";
+    const char* colour = result.verdict == Verdict::passed   ? "32"
+                         : result.verdict == Verdict::failed ? "31"
+                                                             : "33";
+    std::string text = fmt::format(
+        "  {} {}{}\n", paint(colour, mark, style.result_colour), printable(result.name),
+        result.verdict == Verdict::skipped ? fmt::format(" (skipped: {})", printable(result.reason))
+                                           : "");
+    for (const auto& failure : result.failures) {
+        text += failure_text(file, failure);
+    }
+    if (!result.trace.empty() && (trace || result.verdict == Verdict::failed)) {
+        text += trace_text(result);
+    }
+    return text;
+}
+
+std::string to_text(const TestResult& result, const Output::Style& style) {
+    std::string text;
+    for (const auto& file : result.files) {
+        text += file.file + '\n';
+        if (!file.error.empty()) {
+            text += fmt::format("  {} {}\n", paint("31", "✗", style.result_colour), file.error);
+            text += indented(file.hint, 4);
+        }
+        for (const auto& each : file.cases) {
+            if (each.verdict != Verdict::passed || !style.quiet) {
+                text += case_text(file.file, each, result.trace, style);
+            }
+        }
+        const auto missing = plugintest::never_exercised(file.cases);
+        if (file.error.empty() && !missing.empty() && !style.quiet) {
+            text += fmt::format("  never exercised: {}\n", fmt::join(missing, ", "));
+        }
+    }
+    text += fmt::format("{} passed, {} failed, {} skipped\n", result.count(Verdict::passed),
+                        result.count(Verdict::failed), result.count(Verdict::skipped));
+    return text;
+}
+
+nlohmann::ordered_json to_json(const TestResult& result) {
+    auto files = nlohmann::ordered_json::array();
+    for (const auto& file : result.files) {
+        auto tests = nlohmann::ordered_json::array();
+        for (const auto& each : file.cases) {
+            tests.push_back(plugintest::to_json(each));
+        }
+        nlohmann::ordered_json item{{"file", file.file},
+                                    {"tests", std::move(tests)},
+                                    {"never_exercised", plugintest::never_exercised(file.cases)}};
+        if (!file.error.empty()) {
+            item["error"] = file.error;
+        }
+        files.push_back(std::move(item));
+    }
+    return {{"version", 1},
+            {"engine", "embedded"},
+            {"files", std::move(files)},
+            {"summary",
+             {{"passed", result.count(Verdict::passed)},
+              {"failed", result.count(Verdict::failed)},
+              {"skipped", result.count(Verdict::skipped)}}}};
+}
+
+Report report_of(const TestResult& result) {
+    Report report;
+    report.tool_version = WASMPLUG_VERSION;
+    for (const auto& file : result.files) {
+        const auto add = [&](const std::string& name, ReportCase::Outcome outcome,
+                             std::string detail) -> ReportCase& {
+            ReportCase& each = report.cases.emplace_back();
+            each.suite = file.file;
+            each.type = "embedded";
+            each.name = name;
+            each.outcome = outcome;
+            each.detail = std::move(detail);
+            return each;
+        };
+        if (!file.error.empty()) {
+            ReportFinding finding;
+            finding.rule = "test-file";
+            finding.message = file.error;
+            finding.place.file = file.file;
+            add("(the file)", ReportCase::Outcome::failed, file.hint)
+                .findings.push_back(std::move(finding));
+        }
+        for (const auto& each : file.cases) {
+            std::string detail = each.reason;
+            if (each.verdict == Verdict::failed && !each.trace.empty()) {
+                detail += trace_text(each);
+            }
+            auto& item = add(each.name,
+                             each.verdict == Verdict::passed    ? ReportCase::Outcome::passed
+                             : each.verdict == Verdict::skipped ? ReportCase::Outcome::skipped
+                                                                : ReportCase::Outcome::failed,
+                             std::move(detail));
+            item.time = each.cost.load + each.cost.run;
+            for (const auto& failure : each.failures) {
+                ReportFinding finding;
+                finding.rule = "test";
+                finding.message = fmt::format("{}: expected {}, got {}", failure.what,
+                                              failure.expected, failure.actual);
+                finding.place = {file.file, failure.place.line, failure.place.column, 0, 0};
+                item.findings.push_back(std::move(finding));
+            }
+        }
+    }
+    return report;
+}
+
+bool is_test_file(const std::filesystem::path& path) {
+    return path.filename().string().ends_with(".test.yaml") ||
+           path.filename().string().ends_with(".test.yml");
+}
+
+std::vector<std::string> files_of(const std::vector<std::string>& subjects) {
+    std::vector<std::string> files;
+    for (const auto& subject : subjects) {
+        if (!std::filesystem::is_directory(subject)) {
+            files.push_back(subject);
+            continue;
+        }
+        for (const auto& path : find_files(subject, is_test_file)) {
+            files.push_back(path.lexically_normal().string());
+        }
+    }
+    if (files.empty()) {
+        throw Error(fmt::format("no *.test.yaml below {}", fmt::join(subjects, ", ")),
+                    "see docs/test-format.md for how one is written");
+    }
+    return files;
+}
+
+std::optional<std::uint64_t> seed_of(const std::string& text, Services& services) {
+    if (text.empty()) {
+        return std::nullopt;
+    }
+    std::uint64_t seed = 0;
+    if (text == "random") {
+        seed = static_cast<std::uint64_t>(services.now().time_since_epoch().count()) % 1'000'000;
+    } else {
+        for (const char c : text) {
+            if (c < '0' || c > '9' || seed > 1'000'000'000'000) {
+                throw usage_error(fmt::format("--shuffle {} is not a number", text),
+                                  "--shuffle alone picks one");
+            }
+            seed = seed * 10 + static_cast<std::uint64_t>(c - '0');
+        }
+    }
+    services.out.note(fmt::format("shuffled; the same order again: --shuffle={}", seed));
+    return seed;
+}
+
+TestResult run_all(const TestOptions& options, Services& services) {
+    plugintest::WorkerJob job;
+    job.module = options.module;
+    job.options.filter = options.filter;
+    job.options.repeat = options.repeat;
+    job.options.trace = options.trace;
+    job.options.shuffle = seed_of(options.shuffle, services);
+    const auto files = files_of(options.subjects);
+    TestResult result;
+    result.trace = options.trace;
+    result.files = parallel(
+        files.size(),
+        [&](std::size_t i) {
+            auto each = job;
+            each.file = files[i];
+            return plugintest::run_in_worker(services.program, each, {}, services.spawn,
+                                             services.cancel);
+        },
+        services.cancel);
+    return result;
+}
+
+void write_reports(const TestOptions& options, const TestResult& result) {
+    for (const auto& text : options.reports) {
+        const auto [format, path] = parse_report_target(text);
+        write_file(path, write_report(format, report_of(result)));
+    }
+}
+
+ExitCode run_once(const TestOptions& options, Services& services) {
+    for (const auto& text : options.reports) {
+        parse_report_target(text);  // a wrong one is told before anything runs
+    }
+    const auto result = run_all(options, services);
+    services.out.show(result);
+    write_reports(options, result);
+    if (result.broken()) {
+        return ExitCode::failure;
+    }
+    if (result.count(Verdict::passed) + result.count(Verdict::failed) +
+            result.count(Verdict::skipped) ==
+        0) {
+        throw Error(fmt::format("no test fits --filter '{}'", options.filter));
+    }
+    return result.count(Verdict::failed) > 0 ? ExitCode::rejected : ExitCode::ok;
+}
+
+// Newest change of the test files and of the modules beside them.
+std::filesystem::file_time_type newest_change(const TestOptions& options) {
+    auto newest = std::filesystem::file_time_type::min();
+    const auto look = [&](const std::filesystem::path& path) {
+        std::error_code none;
+        const auto time = std::filesystem::last_write_time(path, none);
+        newest = none ? newest : std::max(newest, time);
+    };
+    for (const auto& subject : options.subjects) {
+        const auto root = std::filesystem::is_directory(subject)
+                              ? std::filesystem::path(subject)
+                              : std::filesystem::absolute(subject).parent_path();
+        for (const auto& path : find_files(root, [](const auto& each) {
+                 return is_test_file(each) || each.extension() == ".wasm" ||
+                        each.extension() == ".json";
+             })) {
+            look(path);
+        }
+    }
+    if (!options.module.empty()) {
+        look(options.module);
+    }
+    return newest;
+}
+
+ExitCode run_test(const TestOptions& given, Services& services) {
+    TestOptions options = given;
+    if (options.subjects.empty()) {
+        options.subjects = {"."};
+    }
+    if (!options.watch) {
+        return run_once(options, services);
+    }
+    for (;;) {
+        const auto before = newest_change(options);
+        try {
+            run_once(options, services);
+        } catch (const Error& error) {
+            if (error.code() == ExitCode::interrupted) {
+                throw;
+            }
+            services.out.error(error);
+        }
+        services.out.note("waiting for a change");
+        while (newest_change(options) == before) {
+            services.sleep(std::chrono::milliseconds(200), services.cancel);
+        }
+    }
+}
+
+void add_test(CLI::App& command, Run& selected) {
+    auto options = std::make_shared<TestOptions>();
+    command
+        .add_option("FILE", options->subjects, "Test files, or folders to search for *.test.yaml")
+        ->type_name("FILE|DIR");
+    command.add_option("--module", options->module, "Test this module instead of the file's own")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    command
+        .add_option("--filter", options->filter,
+                    "Run only the tests whose name has this in it (* and ? match anything)")
+        ->type_name("NAME")
+        ->allow_extra_args(false);
+    command.add_option("--repeat", options->repeat, "Run every test so often")
+        ->type_name("N")
+        ->check(CLI::Range(1, 100'000));
+    command.add_option("--shuffle", options->shuffle, "In another order, which SEED gives again")
+        ->type_name("SEED")
+        ->expected(0, 1)
+        ->default_str("random");
+    command.add_flag("--trace", options->trace, "Show every callback and host call of every test");
+    command.add_flag("--watch", options->watch, "Run again whenever a test or module changes");
+    command.add_option("--report", options->reports, "Also write a report: junit, tap, github, …")
+        ->type_name("FORMAT=FILE")
+        ->allow_extra_args(false);
+    command.footer(
+        "wasmplug test\n"
+        "wasmplug test auth.test.yaml --filter 'denied*' --trace\n"
+        "wasmplug test --report junit=report.xml");
+    selects(command, selected, options, run_test);
+}
+
+}  // namespace
+
+extern const Command test_command;
+const Command test_command = {.name = "test",
+                              .summary = "Run a plugin's tests in the embedded host",
+                              .group = Group::create,
+                              .add = add_test};
+
+}  // namespace wasmplug

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/vm.hpp"
+#include "plugintest/case.hpp"
+
+namespace wasmplug::host {
+
+// What the plugin asked of other services and what is still to come back, on the virtual clock.
+// Together with ticks and queues it is all that can happen by itself.
+class Calls {
+  public:
+    explicit Calls(World& world) : world_(world) {}
+
+    struct HttpCall {
+        std::string cluster;
+        plugintest::Message request;
+        std::int32_t timeout_ms = 0;
+    };
+
+    // proxy_http_call. `token` is set when it is ok.
+    Status http(Vm& vm, std::uint32_t root, HttpCall call, std::uint32_t& token);
+
+    struct GrpcCall {
+        std::string service;  // serialized GrpcService, or the name of a cluster
+        std::string name;     // of the gRPC service
+        std::string method;
+        Headers metadata;
+        std::string message;
+        std::int32_t timeout_ms = 0;
+        bool stream = false;
+    };
+
+    Status grpc(Vm& vm, std::uint32_t root, GrpcCall call, std::uint32_t& token);
+    Status grpc_send(std::uint32_t token, std::string_view message, bool end);
+    Status grpc_close(std::uint32_t token);
+    Status grpc_cancel(std::uint32_t token);
+
+    // Drops what a VM waits for: it is going away.
+    void forget(const Vm* vm);
+
+    bool pending() const { return !events_.empty(); }
+
+    // When the next answer is due; nothing when none is.
+    std::optional<std::chrono::nanoseconds> next() const;
+
+    // Delivers it, with the clock at its time.
+    void deliver_next();
+
+  private:
+    enum class Kind { http, grpc_call, grpc_stream };
+
+    struct Event {
+        std::chrono::nanoseconds due{0};
+        std::uint64_t order = 0;
+        Vm* vm = nullptr;
+        std::uint32_t root = 0;
+        std::uint32_t token = 0;
+        Kind kind = Kind::http;
+        plugintest::CallReply reply;
+    };
+
+    struct Stream {
+        Vm* vm = nullptr;
+        std::uint32_t token = 0;
+        bool is_stream = false;
+    };
+
+    bool known(const std::string& cluster, bool grpc) const;
+    bool has_hosts(const std::string& cluster) const;
+    plugintest::CallReply reply_to(const std::string& cluster, const plugintest::Message& request,
+                                   bool grpc);
+    void schedule(Vm& vm, std::uint32_t root, std::uint32_t token, Kind kind,
+                  plugintest::CallReply reply, std::int32_t timeout_ms);
+    void deliver_http(const Event& event);
+    void deliver_grpc(const Event& event);
+    bool open(std::uint32_t token) const;
+    void close(std::uint32_t token);
+
+    World& world_;
+    std::vector<Event> events_;
+    std::vector<Stream> streams_;
+    std::uint64_t next_order_ = 0;
+};
+
+// The cluster that a gRPC service names: an envoy_grpc cluster of a serialized
+// envoy.config.core.v3.GrpcService, else the text itself.
+std::string cluster_of_grpc_service(std::string_view service);
+
+}  // namespace wasmplug::host

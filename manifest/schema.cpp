@@ -1,0 +1,521 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_set>
+
+#include "istio/go_url.hpp"
+#include "istio/plugin_url.hpp"
+#include "manifest/fields.hpp"
+#include "manifest/fixes.hpp"
+#include "manifest/layers.hpp"
+
+namespace wasmplug::manifest {
+namespace {
+
+using istio::go_quote;
+using yaml::Node;
+
+constexpr auto npos = std::string_view::npos;
+
+// As kube-openapi names what it was given.
+std::string_view given_type(const Node& node) {
+    switch (node.type()) {
+        case yaml::Type::null:
+            return "null";
+        case yaml::Type::boolean:
+            return "boolean";
+        case yaml::Type::integer:
+            return "integer";
+        case yaml::Type::number:
+            return "number";
+        case yaml::Type::string:
+            return "string";
+        case yaml::Type::sequence:
+            return "array";
+        case yaml::Type::mapping:
+            break;
+    }
+    return "object";
+}
+
+// 80.0 and 1e3 are 80 and 1000 by the time they are JSON.
+std::optional<std::int64_t> as_integer(const Node& node) {
+    if (const auto value = node.as_int()) {
+        return value;
+    }
+    if (node.type() == yaml::Type::number) {
+        const auto value = node.as_double();
+        if (value && std::trunc(*value) == *value && std::fabs(*value) < 9.2e18) {
+            return static_cast<std::int64_t>(*value);
+        }
+    }
+    return std::nullopt;
+}
+
+std::size_t code_points(std::string_view text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+    }));
+}
+
+bool lower_or_digit(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool dns_label(std::string_view text) {
+    return !text.empty() && lower_or_digit(text.front()) && lower_or_digit(text.back()) &&
+           std::all_of(text.begin(), text.end(),
+                       [](char c) { return lower_or_digit(c) || c == '-'; });
+}
+
+bool matches(Pattern pattern, std::string_view text) {
+    switch (pattern) {
+        case Pattern::none:
+            return true;
+        case Pattern::sha256:
+            return text.empty() ||
+                   (text.size() == 64 && text.find_first_not_of("0123456789abcdef") == npos);
+        case Pattern::group:
+            while (!text.empty()) {
+                const auto dot = text.find('.');
+                if (!dns_label(text.substr(0, dot))) {
+                    return false;
+                }
+                if (dot == npos) {
+                    break;
+                }
+                text.remove_prefix(dot + 1);
+                if (text.empty()) {
+                    return false;
+                }
+            }
+            return true;
+        case Pattern::kind:
+            break;
+    }
+    const auto letter_or_digit = [](char c) {
+        return letter(c) || (c >= '0' && c <= '9');
+    };
+    return !text.empty() && letter(text.front()) && letter_or_digit(text.back()) &&
+           std::all_of(text.begin(), text.end(),
+                       [&](char c) { return letter_or_digit(c) || c == '-'; });
+}
+
+class Schema {
+  public:
+    Schema(const Object& object, const istio::Release& release, Findings& findings)
+        : object_(object), minor_(release.minor), findings_(findings) {}
+
+    void check() {
+        const Trail root;
+        const Trail trail(root, "spec");
+        const auto& field = spec_of(object_.kind);
+        const auto* spec = object_.root->find("spec");
+        if (spec == nullptr || spec->is_null()) {
+            if (minor_ >= field.rules_since) {
+                const auto at = spec == nullptr ? beginning_of(*object_.root)
+                                                : key_range(*object_.root, "spec");
+                findings_.add("WP006", trail, at, "spec: Required value");
+            }
+            return;
+        }
+        check_value(field, *spec, trail);
+    }
+
+  private:
+    void check_value(const Field& field, const Node& node, const Trail& trail) {
+        if (!has_type(field, node)) {
+            const auto path = trail.to_string();
+            auto& finding = findings_.add(
+                "WP005", trail, node.range(),
+                fmt::format("{}: Invalid value: \"{}\": {} in body must be of type {}: \"{}\"",
+                            path, given_type(node), path, wanted_type(field.type),
+                            given_type(node)));
+            finding.fix = type_fix(field, node);
+            // What stands in a mapping where a scalar belongs is unknown to the decoder too.
+            if (node.is_mapping() && field.type != Type::list) {
+                each_entry(node, [&](const std::string& key, const Node& key_node, const Node&) {
+                    unknown(Trail(trail, key), key_node);
+                });
+            }
+            return;
+        }
+        switch (field.type) {
+            case Type::object:
+                check_object(field, node, trail);
+                break;
+            case Type::free_object:
+                break;
+            case Type::string_map:
+                check_map(field, node, trail);
+                break;
+            case Type::list:
+                check_list(field, node, trail);
+                break;
+            case Type::string:
+                check_string(field, node, trail);
+                break;
+            case Type::enumeration:
+                check_enum(field, node, trail);
+                break;
+            case Type::integer:
+                check_integer(field, node, trail);
+                break;
+        }
+    }
+
+    static bool has_type(const Field& field, const Node& node) {
+        switch (field.type) {
+            case Type::object:
+            case Type::free_object:
+            case Type::string_map:
+                return node.is_mapping();
+            case Type::list:
+                return node.is_sequence();
+            case Type::string:
+            case Type::enumeration:
+                return node.is_string();
+            case Type::integer:
+                break;
+        }
+        return as_integer(node).has_value();
+    }
+
+    void check_object(const Field& field, const Node& node, const Trail& trail) {
+        each_entry(node, [&](const std::string& key, const Node& key_node, const Node& value) {
+            const Trail below(trail, key);
+            const auto* child = find_child(field, key);
+            if (child == nullptr) {
+                unknown(below, key_node);
+            } else if (child->since > minor_) {
+                auto& finding = findings_.add(
+                    "WP020", below, key_node.range(),
+                    fmt::format("unknown field \"{}\" (in the API since istio-1.{}, asked for "
+                                "istio-1.{})",
+                                below.to_string(), child->since, minor_));
+                finding.layer = Layer::strict;
+            } else if (!value.is_null()) {
+                check_value(*child, value, below);
+            }
+        });
+        for (const auto& child : field.children) {
+            if (!child.required || child.rules_since > minor_ || child.since > minor_) {
+                continue;
+            }
+            const auto* value = node.find(child.name);
+            if (value == nullptr || value->is_null()) {
+                const Trail below(trail, child.name);
+                auto& finding = findings_.add(
+                    "WP006", below,
+                    value == nullptr ? beginning_of(node) : key_range(node, child.name),
+                    below.to_string() + ": Required value");
+                finding.fix = fmt::format("add {}: {}", child.name, child.meaning);
+            }
+        }
+        check_object_cel(field, node, trail);
+    }
+
+    static bool set(const Node& node, std::string_view key) {
+        const auto* value = node.find(key);
+        return value != nullptr && !value->is_null();
+    }
+
+    void check_object_cel(const Field& field, const Node& node, const Trail& trail) {
+        const bool targets = field.cel == Cel::one_of_targets || field.cel == Cel::one_of_payload;
+        if (targets && minor_ >= 24) {
+            int count = 0;
+            std::string_view second;
+            for (const std::string_view name : {"selector", "targetRef", "targetRefs"}) {
+                // A field that the schema does not have is pruned before CEL looks.
+                if (find_child(field, name) != nullptr && set(node, name)) {
+                    ++count;
+                    second = name;
+                }
+            }
+            if (count > 1) {
+                findings_.add("WP014", trail, key_range(node, second),
+                              trail.to_string() +
+                                  ": Invalid value: only one of targetRefs or selector can be set");
+            }
+        }
+        if (field.cel == Cel::one_of_payload && minor_ >= field.cel_since &&
+            set(node, "wasm") == set(node, "lua")) {
+            findings_.add(
+                "WP019", trail, set(node, "lua") ? key_range(node, "lua") : beginning_of(node),
+                trail.to_string() + ": Invalid value: exactly one of wasm or lua must be set");
+        }
+    }
+
+    void check_map(const Field& field, const Node& node, const Trail& trail) {
+        const bool limited = minor_ >= field.rules_since;
+        std::size_t count = 0;
+        each_entry(node, [&](const std::string& key, const Node& key_node, const Node& value) {
+            if (value.is_null()) {
+                return;
+            }
+            ++count;
+            const Trail below(trail, key);
+            if (!value.is_string()) {
+                const auto path = below.to_string();
+                findings_
+                    .add("WP005", below, value.range(),
+                         fmt::format(
+                             "{}: Invalid value: \"{}\": {} in body must be of type string: \"{}\"",
+                             path, given_type(value), path, given_type(value)))
+                    .fix = fmt::format("quote it: {}: \"{}\"", key, value.text());
+                return;
+            }
+            const auto text = value.as_string().value_or("");
+            if (limited && code_points(text) > 63) {
+                findings_.add("WP011", below, value.range(),
+                              below.to_string() + ": Too long: may not be more than 63 bytes");
+            }
+            if (field.cel != Cel::label_keys || minor_ < field.cel_since) {
+                return;
+            }
+            if (text.find('*') != npos) {
+                findings_.add("WP015", below, value.range(),
+                              fmt::format("{}[{}]: Invalid value: {}: wildcard not allowed in "
+                                          "label value match",
+                                          trail.to_string(), key, go_quote(text)));
+            }
+            if (key.find('*') != npos || key.empty()) {
+                findings_.add("WP015", below, key_node.range(),
+                              fmt::format("{}: Invalid value: {}", trail.to_string(),
+                                          key.empty() ? "key must not be empty"
+                                                      : "wildcard not allowed in label key match"));
+            }
+        });
+        if (limited && count > field.max_length) {
+            findings_.add("WP011", trail, beginning_of(node),
+                          fmt::format("{}: Too many: {}: must have at most {} items",
+                                      trail.to_string(), count, field.max_length));
+        }
+    }
+
+    void check_list(const Field& field, const Node& node, const Trail& trail) {
+        if (minor_ >= field.rules_since && node.size() > field.max_length) {
+            findings_.add("WP011", trail, beginning_of(node),
+                          fmt::format("{}: Too many: {}: must have at most {} items",
+                                      trail.to_string(), node.size(), field.max_length));
+        }
+        std::unordered_set<std::string> keys;
+        std::size_t index = 0;
+        for (const auto& item : node.items()) {
+            const Trail below(trail, index++);
+            if (!item.is_mapping()) {
+                const auto path = below.to_string();
+                findings_.add(
+                    item.is_null() ? "WP025" : "WP005", below, item.range(),
+                    fmt::format("{}: Invalid value: \"{}\": {} in body must be of type object: "
+                                "\"{}\"",
+                                path, given_type(item), path, given_type(item)));
+                continue;
+            }
+            check_object(field, item, below);
+            if (field.cel == Cel::inline_value && minor_ >= field.cel_since) {
+                check_inline_value(item, below);
+            }
+            if (node.size() > 1 && !field.list_key.empty() && minor_ >= field.rules_since) {
+                check_duplicate(field, item, below, keys);
+            }
+        }
+    }
+
+    void check_inline_value(const Node& item, const Trail& trail) {
+        if (text_at(&item, "valueFrom") == "HOST" && set(item, "value")) {
+            findings_.add("WP017", trail, key_range(item, "value"),
+                          trail.to_string() +
+                              ": Invalid value: value may only be set when valueFrom is INLINE");
+        }
+    }
+
+    void check_duplicate(const Field& field, const Node& item, const Trail& trail,
+                         std::unordered_set<std::string>& keys) {
+        const auto* key = item.find(field.list_key);
+        if (key == nullptr || key->is_null()) {
+            return;
+        }
+        const auto number = as_integer(*key);
+        const auto text = number ? std::to_string(*number) : go_quote(key->text());
+        if (!keys.insert(text).second) {
+            findings_.add("WP018", trail, key->range(),
+                          fmt::format("{}: Duplicate value: {{\"{}\":{}}}", trail.to_string(),
+                                      field.list_key, text));
+        }
+    }
+
+    void check_string(const Field& field, const Node& node, const Trail& trail) {
+        const auto text = *node.as_string();
+        if (minor_ >= field.rules_since) {
+            check_text_limits(field, node, text, trail);
+        }
+        if (field.cel == Cel::url_scheme && minor_ >= field.cel_since) {
+            const auto verdict = istio::read_plugin_url(text).api_server;
+            if (!verdict.empty()) {
+                findings_
+                    .add("WP013", trail, node.range(),
+                         fmt::format("{}: Invalid value: {}: {}", trail.to_string(), go_quote(text),
+                                     verdict))
+                    .fix = url_fix(text);
+            }
+        }
+        if (field.cel == Cel::no_namespace && minor_ >= field.cel_since && !text.empty()) {
+            findings_.add("WP016", trail, node.range(),
+                          fmt::format("{}: Invalid value: {}: cross namespace referencing is not "
+                                      "currently supported",
+                                      trail.to_string(), go_quote(text)));
+        }
+    }
+
+    void check_text_limits(const Field& field, const Node& node, std::string_view text,
+                           const Trail& trail) {
+        const bool bounded = field.max_length != std::numeric_limits<std::size_t>::max();
+        const auto length = text.size() < field.min_length || bounded ? code_points(text) : 0;
+        if (field.min_length > 0 && text.size() < field.min_length) {
+            const auto path = trail.to_string();
+            findings_
+                .add("WP011", trail, node.range(),
+                     fmt::format("{}: Invalid value: {}: {} in body should be at least {} chars "
+                                 "long",
+                                 path, go_quote(text), path, field.min_length))
+                .fix = field.required ? fmt::format("write the {}", field.name)
+                                      : fmt::format("write a value, or leave {} out", field.name);
+        }
+        if (bounded && length > field.max_length) {
+            findings_.add("WP011", trail, node.range(),
+                          fmt::format("{}: Too long: may not be more than {} bytes",
+                                      trail.to_string(), field.max_length));
+        }
+        if (!matches(field.pattern, text)) {
+            const auto path = trail.to_string();
+            auto& finding = findings_.add(
+                field.pattern == Pattern::sha256 ? "WP012" : "WP011", trail, node.range(),
+                fmt::format("{}: Invalid value: {}: {} in body should match '{}'", path,
+                            go_quote(text), path, to_string(field.pattern)));
+            if (field.pattern == Pattern::sha256) {
+                finding.fix = sha_fix(text);
+            }
+        }
+    }
+
+    void check_enum(const Field& field, const Node& node, const Trail& trail) {
+        const auto text = *node.as_string();
+        std::string known;
+        for (const auto& value : field.values) {
+            if (value.since <= minor_) {
+                if (value.name == text) {
+                    return;
+                }
+                known += fmt::format("{}\"{}\"", known.empty() ? "" : ", ", value.name);
+            }
+        }
+        const auto message = fmt::format("{}: Unsupported value: {}: supported values: {}",
+                                         trail.to_string(), go_quote(text), known);
+        for (const auto& value : field.values) {
+            if (value.name == text) {
+                auto& finding = findings_.add(
+                    "WP020", trail, node.range(),
+                    fmt::format("{} ({} since istio-1.{})", message, text, value.since));
+                finding.layer = Layer::api_server;
+                return;
+            }
+        }
+        findings_.add("WP007", trail, node.range(), message).fix = enum_fix(field, text);
+    }
+
+    void check_integer(const Field& field, const Node& node, const Trail& trail) {
+        if (minor_ < field.rules_since) {
+            return;
+        }
+        const auto value = *as_integer(node);
+        const auto path = trail.to_string();
+        if (value < field.minimum) {
+            findings_.add("WP011", trail, node.range(),
+                          fmt::format("{}: Invalid value: {}: {} in body should be greater than or "
+                                      "equal to {}",
+                                      path, value, path, field.minimum));
+        } else if (value > field.maximum) {
+            findings_.add(
+                "WP011", trail, node.range(),
+                fmt::format("{}: Invalid value: {}: {} in body should be less than or equal to {}",
+                            path, value, path, field.maximum));
+        }
+    }
+
+    void unknown(const Trail& trail, const Node& key) {
+        const auto path = trail.to_string();
+        findings_.add("WP008", trail, key.range(), fmt::format("unknown field \"{}\"", path)).fix =
+            unknown_fix(object_.kind, path);
+    }
+
+    const Object& object_;
+    int minor_;
+    Findings& findings_;
+};
+
+void check_duplicate_keys(const Object& object, Findings& findings) {
+    for (const auto& duplicate : yaml::duplicate_keys(*object.root)) {
+        const auto first = object.file.position(duplicate.first.range().begin);
+        // The path of a key is that of its value, below the document: a List's item begins there.
+        std::string path = duplicate.key.key_text();
+        for (const auto& document : object.file.documents()) {
+            if (document.range.begin <= duplicate.key.range().begin &&
+                duplicate.key.range().begin < document.range.end) {
+                path = object.file.path_of(document, duplicate.key).to_string();
+            }
+        }
+        if (object.item) {
+            const auto prefix = fmt::format("items[{}].", *object.item);
+            if (path.starts_with(prefix)) {
+                path.erase(0, prefix.size());
+            }
+        }
+        auto& finding = findings.add("WP009", {}, duplicate.key.range(),
+                                     fmt::format("duplicate field \"{}\"", path));
+        finding.path = path;
+        finding.fix = fmt::format("keep one of them; the first is in line {}", first.line);
+    }
+}
+
+}  // namespace
+
+yaml::Range beginning_of(const Node& node) {
+    const auto range = node.range();
+    // A block collection is long; its first key is what an editor should jump to.
+    if (node.is_mapping() && node.style() == yaml::Style::block && !node.entries().empty()) {
+        return (*node.entries().begin()).key.range();
+    }
+    return range;
+}
+
+yaml::Range key_range(const Node& mapping, std::string_view key) {
+    const auto entry = mapping.own_entry(key);
+    return entry ? entry->key.range() : beginning_of(mapping);
+}
+
+void check_api_server(const Object& object, const istio::Release& release, Findings& findings) {
+    if (object.kind == Kind::traffic_extension && release.minor < istio::since::traffic_extension) {
+        auto& finding = findings.add(
+            "WP020", {}, key_range(*object.root, "kind"),
+            fmt::format("no matches for kind \"TrafficExtension\" in version \"{}\" (since "
+                        "istio-1.{}, asked for istio-1.{})",
+                        api_version, istio::since::traffic_extension, release.minor));
+        finding.layer = Layer::api_server;
+        finding.fix = "wasmplug convert FILE makes a WasmPlugin of it";
+        return;
+    }
+    check_metadata(object, findings);
+    Schema(object, release, findings).check();
+    check_duplicate_keys(object, findings);
+}
+
+}  // namespace wasmplug::manifest

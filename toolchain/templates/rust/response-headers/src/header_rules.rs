@@ -1,0 +1,1 @@
+../../_shared/header_rules.rs
