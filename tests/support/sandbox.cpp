@@ -210,7 +210,7 @@ bool use_toolchain(Sandbox& sandbox, std::string_view language) {
         sandbox.set(variable, (cache / folder).string());
     };
     if (language == "cpp") {
-        return find_program("clang++-19") && find_program("wasm-ld-19");
+        return find_program("clang++") && find_program("wasm-ld");
     }
     if (language == "rust") {
         kept("CARGO_HOME", "cargo");
