@@ -118,7 +118,7 @@ ExitCode show_diff(const HistoryOptions& options, const release::History& histor
     const std::string diff =
         unified_diff(snapshot(from), snapshot(to), fmt::format("revision {}", from.revision),
                      fmt::format("revision {}", to.revision));
-    services.out.print(services.out.style().result_colour ? coloured_diff(diff) : diff);
+    services.out.print(services.out.style().result_colour ? colour_diff(diff) : diff);
     return ExitCode::ok;
 }
 

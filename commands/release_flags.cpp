@@ -141,7 +141,7 @@ std::string to_text(const ReleaseResult& result, const Output::Style& style) {
     for (const auto& file : result.files) {
         if (result.dry_run) {
             const std::string diff = diff_of(file);
-            text += style.result_colour ? coloured_diff(diff) : diff;
+            text += style.result_colour ? colour_diff(diff) : diff;
             continue;
         }
         for (const auto& step : file.steps) {
