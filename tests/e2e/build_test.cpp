@@ -1,10 +1,15 @@
 // build on real compilers, and with each of their parts hidden.
 #include <gtest/gtest.h>
+#include <signal.h>
+
+#include <mutex>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
 #include "base/hash.hpp"
+#include "base/process.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/sandbox.hpp"
 #include "wasm/lint.hpp"
@@ -169,6 +174,50 @@ TEST(Build, TakesSeveralProjectsAndOnlyTheChangedOnesWhenAsked) {
     ASSERT_EQ(changed["modules"].size(), 1U);
     EXPECT_EQ(changed["modules"][0]["path"], "plugins/two/build/plugin.wasm");
     EXPECT_EQ(sandbox.run({"build", "plugins", "--changed-since", "nowhere"}).exit_code, 1);
+}
+
+TEST(Build, WatchesUntilItIsInterrupted) {
+    Sandbox sandbox;
+    WASMPLUG_NEEDS(use_toolchain(sandbox, "cpp"), "cpp");
+    write_tiny(sandbox);
+    std::mutex mutex;
+    std::string said;
+    ProcessSpec spec = sandbox.spec({"build", "tiny", "--watch"});
+    spec.on_stderr = [&](std::string_view text) {
+        const std::scoped_lock lock(mutex);
+        said += text;
+    };
+    Child child = start_process(spec);
+    // Waits for `text` to have been said `times` times; false when that takes a minute.
+    const auto hears = [&](const std::string& text, int times) {
+        for (int tries = 0; tries < 6000; ++tries) {
+            {
+                const std::scoped_lock lock(mutex);
+                int count = 0;
+                for (auto at = said.find(text); at != std::string::npos;
+                     at = said.find(text, at + 1)) {
+                    ++count;
+                }
+                if (count >= times) {
+                    return true;
+                }
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        return false;
+    };
+    ASSERT_TRUE(hears("waiting for changes", 1)) << said;
+    sandbox.write("tiny/src/wrong.cc", "int wrong() { return nothing; }\n");
+    ASSERT_TRUE(hears("undeclared identifier 'nothing'", 1)) << said;
+    ASSERT_TRUE(hears("waiting for changes", 2)) << said;
+    fs::remove(sandbox.work() / "tiny/src/wrong.cc");
+    ASSERT_TRUE(hears("built tiny/build/plugin.wasm", 2)) << said;
+    ASSERT_TRUE(hears("waiting for changes", 3)) << said;
+    ::kill(child.pid(), SIGINT);
+    for (int tries = 0; tries < 6000 && !child.ended(); ++tries) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_EQ(child.ended(), 130);
 }
 
 // A PATH with links to everything of /usr/bin but the programs in `hidden`.
