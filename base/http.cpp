@@ -55,6 +55,7 @@ struct Transfer {
     HttpResponse response;
     std::uint64_t read_offset = 0;
     std::exception_ptr failure;  // thrown by a callback of the caller's
+    bool sinking = false;
     bool too_large = false;
     bool stalled = false;
     bool connected = false;
@@ -98,6 +99,10 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user)
     transfer.last_progress = Clock::now();
     if (transfer.success() && transfer.request->sink) {
         try {
+            if (!transfer.sinking && transfer.request->on_answer) {
+                transfer.request->on_answer(transfer.response.status, transfer.response.headers);
+            }
+            transfer.sinking = true;
             transfer.request->sink(part);
         } catch (...) {
             transfer.failure = std::current_exception();

@@ -65,6 +65,8 @@ struct HttpRequest {
     std::optional<BodySource> body;
     // Called with parts of a 2xx body instead of keeping it in HttpResponse::body.
     std::function<void(std::string_view)> sink;
+    // Called before the first part, with the 2xx status and headers the parts belong to.
+    std::function<void(int status, const Headers&)> on_answer;
     std::function<void(std::uint64_t sent, std::uint64_t total)> on_sent;
     std::size_t body_limit = std::size_t{16} << 20;  // of a kept body; more is an HttpError
     int max_redirects = 10;  // 301, 302, 303, 307, 308 of GET and HEAD, 307 and 308 of the rest;

@@ -1,0 +1,271 @@
+#include "oci/registry.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "base/hash.hpp"
+#include "base/json.hpp"
+#include "oci/layout_index.hpp"
+#include "oci/media_types.hpp"
+#include "oci/registry_error.hpp"
+#include "oci/registry_internal.hpp"
+#include "oci/verify.hpp"
+
+namespace wasmplug::oci {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int page_limit = 1000;
+constexpr std::size_t list_limit = std::size_t{16} << 20;
+
+std::string short_digest(const std::string& digest) {
+    return digest.substr(0, 19);
+}
+
+class RegistryStore final : public Store {
+  public:
+    explicit RegistryStore(Repository repository) : repository_(std::move(repository)) {}
+
+    std::string name() const override { return repository_.display(); }
+
+    std::optional<RawManifest> manifest(const std::string& selector) override;
+    void read_blob(const Descriptor& blob, const Sink& sink) override;
+    std::vector<std::string> tags() override;
+    std::vector<Descriptor> referrers(const std::string& digest) override;
+
+    WriteReport write(const Image& image, const std::vector<std::string>& tags) override {
+        return Uploader(repository_).write(image, tags);
+    }
+
+  private:
+    std::vector<Descriptor> referrers_by_tag(const std::string& digest);
+
+    Repository repository_;
+};
+
+std::optional<RawManifest> RegistryStore::manifest(const std::string& selector) {
+    const std::string where =
+        fmt::format("{}{}{}", name(), is_valid_digest(selector) ? "@" : ":", selector);
+    ApiRequest request =
+        repository_.request("GET", "/manifests/" + selector, "fetching the manifest of " + where);
+    request.http.headers = {{"Accept", media::accept_manifests}};
+    request.http.body_limit = limit::manifest;
+    HttpResponse response = repository_.session->send(request);
+    if (response.status == 404) {
+        if (error_code_of(response) == "NAME_UNKNOWN") {
+            throw registry_error(response, name());
+        }
+        return std::nullopt;
+    }
+    if (response.status != 200) {
+        throw registry_error(response, where);
+    }
+    RawManifest raw;
+    raw.bytes = std::move(response.body);
+    if (is_valid_digest(selector)) {
+        verify_digest(raw.bytes, selector, where);
+        raw.digest = selector;
+    } else {
+        raw.digest = sha256_digest(raw.bytes);
+        // When the registry names the digest it has to be right: it is what people will pin.
+        const auto stated = header(response.headers, "Docker-Content-Digest");
+        if (stated && is_valid_digest(*stated)) {
+            verify_digest(raw.bytes, *stated, where);
+            raw.digest = *stated;
+        }
+    }
+    const auto type = header(response.headers, "Content-Type").value_or("");
+    raw.media_type = media_type_of(raw.bytes, type, where);
+    return raw;
+}
+
+void RegistryStore::read_blob(const Descriptor& blob, const Sink& sink) {
+    const std::string where = fmt::format("{}@{}", name(), blob.digest);
+    const std::string what = "fetching " + short_digest(blob.digest);
+    Session& session = *repository_.session;
+    Verifier verifier(blob, where);
+    std::uint64_t at_last_failure = 0;
+    int tries = 0;
+    for (;;) {
+        // Whole bodies have one digest, so what arrived stays good and only the rest is asked for.
+        const std::uint64_t done = verifier.seen();
+        std::uint64_t skip = 0;
+        ApiRequest request = repository_.request("GET", "/blobs/" + blob.digest, what);
+        request.repeat = false;
+        if (done > 0) {
+            request.http.headers.emplace_back("Range", fmt::format("bytes={}-", done));
+            skip = done;
+        }
+        bool first = true;
+        request.http.sink = [&](std::string_view part) {
+            if (first && part.empty()) {
+                return;
+            }
+            first = false;
+            const std::size_t over = std::min<std::uint64_t>(skip, part.size());
+            skip -= over;
+            part.remove_prefix(over);
+            if (!part.empty()) {
+                verifier.update(part);
+                sink(part);
+            }
+        };
+        request.http.on_answer = [&](int status, const Headers& headers) {
+            if (status == 206 && done > 0) {
+                const auto range = header(headers, "Content-Range");
+                if (range && !range->starts_with(fmt::format("bytes {}-", done))) {
+                    throw Error(fmt::format("{} sent another part than was asked for", where));
+                }
+                skip = 0;
+            }
+        };
+        const ApiResult result = std::move(session.exchange({request}).front());
+        if (!result.error && (result.response.status == 200 || result.response.status == 206)) {
+            if (verifier.seen() == blob.size || done == verifier.seen()) {
+                break;
+            }
+        } else if (!result.transient()) {
+            if (result.error) {
+                throw HttpError(*result.error);
+            }
+            throw registry_error(result.response, where);
+        }
+        if (verifier.seen() == blob.size) {
+            break;
+        }
+        // Progress begins the count anew: a line that breaks every megabyte still gets there.
+        tries = verifier.seen() > at_last_failure ? 1 : tries + 1;
+        at_last_failure = verifier.seen();
+        if (tries >= session.options().retry.attempts) {
+            if (result.error) {
+                throw HttpError(*result.error);
+            }
+            throw registry_error(result.response, where);
+        }
+        session.pause(tries, what, result);
+    }
+    verifier.finish();
+}
+
+std::vector<std::string> RegistryStore::tags() {
+    std::vector<std::string> out;
+    std::set<std::string> pages;
+    std::string url = repository_.session->url(repository_.path("/tags/list"));
+    for (int page = 0; page < page_limit && pages.insert(url).second; ++page) {
+        ApiRequest request = repository_.request("GET", "/tags/list", "listing tags");
+        request.http.url = url;
+        request.http.body_limit = list_limit;
+        const HttpResponse response = repository_.session->send(request);
+        if (response.status != 200) {
+            throw registry_error(response, name());
+        }
+        const ordered_json answer = parse_json(response.body, "the tag list of " + name());
+        // Nexus lists nulls, Artifactory digests, docker-registry null for no tags at all.
+        if (answer.is_object() && answer.contains("tags") && answer["tags"].is_array()) {
+            for (const auto& tag : answer["tags"]) {
+                if (tag.is_string() && is_valid_tag(tag.get<std::string>())) {
+                    out.push_back(tag.get<std::string>());
+                }
+            }
+        }
+        url = next_page(response, response.url);
+        if (url.empty()) {
+            break;
+        }
+    }
+    std::ranges::sort(out);
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+}
+
+std::vector<Descriptor> RegistryStore::referrers(const std::string& digest) {
+    ApiRequest request =
+        repository_.request("GET", "/referrers/" + digest, "listing what refers to the image");
+    request.http.headers = {{"Accept", media::oci_index}};
+    request.http.body_limit = limit::manifest;
+    std::vector<Descriptor> out;
+    std::set<std::string> pages;
+    while (pages.insert(request.http.url).second) {
+        const HttpResponse response = repository_.session->send(request);
+        if (response.status != 200) {
+            // 404 is the answer of registries without the API; others answer 400, 401 or 405.
+            return referrers_by_tag(digest);
+        }
+        const Manifest index =
+            parse_manifest(response.body, media::oci_index, "the referrers of " + digest);
+        out.insert(out.end(), index.manifests.begin(), index.manifests.end());
+        const std::string next = next_page(response, response.url);
+        if (next.empty()) {
+            break;
+        }
+        request.http.url = next;
+    }
+    return out;
+}
+
+// The fallback of distribution-spec: an index under the tag "sha256-<hex>". GitLab resolves such
+// a tag to the image itself, so an index counts only when its entries name the image as subject.
+std::vector<Descriptor> RegistryStore::referrers_by_tag(const std::string& digest) {
+    std::string tag = digest;
+    std::ranges::replace(tag, ':', '-');
+    const auto raw = manifest(tag);
+    if (!raw || raw->digest == digest) {
+        return {};
+    }
+    const Manifest index = parse_manifest(raw->bytes, raw->media_type, tag);
+    return index.is_index
+               ? referrers_among(index.manifests, digest,
+                                 [this](const Descriptor& entry) {
+                                     const auto found = manifest(entry.digest);
+                                     return found ? std::optional(found->bytes) : std::nullopt;
+                                 })
+               : std::vector<Descriptor>{};
+}
+
+}  // namespace
+
+std::string next_page(const HttpResponse& response, const std::string& from) {
+    const auto link = header(response.headers, "Link");
+    if (!link || link->find("next") == std::string::npos) {
+        return {};
+    }
+    const std::size_t open = link->find('<');
+    const std::size_t close = link->find('>', open);
+    if (open == std::string::npos || close == std::string::npos) {
+        return {};
+    }
+    const std::string url = resolve_url(from, link->substr(open + 1, close - open - 1));
+    const auto here = parse_url(from);
+    const auto there = parse_url(url);
+    return here && there && here->origin() == there->origin() ? url : std::string{};
+}
+
+std::shared_ptr<Session> open_session(const ImageReference& reference,
+                                      const RegistryOptions& options, Services& services) {
+    return std::make_shared<Session>(reference.api_host(), options, services);
+}
+
+std::unique_ptr<Store> open_registry(std::shared_ptr<Session> session, std::string repository,
+                                     Access access) {
+    Repository opened{.session = std::move(session), .name = std::move(repository), .scope = {}};
+    opened.scope =
+        fmt::format("repository:{}:{}", opened.name, access == Access::push ? "pull,push" : "pull");
+    return std::make_unique<RegistryStore>(std::move(opened));
+}
+
+void ping(Session& session) {
+    ApiRequest request;
+    request.http.url = session.url("/v2/");
+    request.what = "asking " + session.host();
+    const HttpResponse response = session.send(request);
+    if (response.status != 200) {
+        throw registry_error(response, session.host());
+    }
+}
+
+}  // namespace wasmplug::oci
