@@ -1,0 +1,196 @@
+#include "commands/shipping.hpp"
+
+#include <fmt/format.h>
+
+#include <system_error>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/time.hpp"
+#include "oci/media_types.hpp"
+#include "toolchain/project.hpp"
+
+namespace wasmplug {
+namespace {
+
+void add_annotation(oci::Annotations& annotations, const std::string& text) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+        throw usage_error(fmt::format("'{}' is no annotation", text), "write it as KEY=VALUE");
+    }
+    annotations[text.substr(0, equals)] = text.substr(equals + 1);
+}
+
+// Reproducible builds: only this variable may bring a time into an image.
+std::string created(Services& services) {
+    const auto epoch = services.environment("SOURCE_DATE_EPOCH");
+    if (!epoch || epoch->empty()) {
+        return {};
+    }
+    if (epoch->size() > 11 || epoch->find_first_not_of("0123456789") != std::string::npos) {
+        throw Error(fmt::format("SOURCE_DATE_EPOCH is '{}', not a number of seconds", *epoch));
+    }
+    return format_time(WallClock::time_point(std::chrono::seconds(std::stoll(*epoch))));
+}
+
+std::string git_line(const std::vector<std::string>& arguments, const std::string& directory,
+                     Services& services) {
+    ProcessSpec spec;
+    spec.argv = {"git", "-C", directory};
+    spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
+    spec.timeout = std::chrono::seconds(10);
+    spec.output_limit = 4096;
+    try {
+        ProcessResult result = services.spawn(spec, services.cancel);
+        if (result.exit_code != 0) {
+            return {};
+        }
+        return result.out.substr(0, result.out.find('\n'));
+    } catch (const Error& error) {
+        if (error.code() == ExitCode::interrupted) {
+            throw;
+        }
+        return {};  // no git, no revision
+    }
+}
+
+// A remote as people click it: no user, no password, no .git.
+std::string web_address(std::string remote) {
+    if (remote.starts_with("git@")) {
+        const std::size_t colon = remote.find(':');
+        if (colon == std::string::npos) {
+            return {};
+        }
+        remote = "https://" + remote.substr(4, colon - 4) + "/" + remote.substr(colon + 1);
+    }
+    if (!remote.starts_with("https://")) {
+        return {};
+    }
+    remote = display_url(remote);
+    return remote.ends_with(".git") ? remote.substr(0, remote.size() - 4) : remote;
+}
+
+void describe(oci::Annotations& annotations, const toolchain::Project& project,
+              Services& services) {
+    const auto put = [&](const char* key, const std::string& value) {
+        if (!value.empty()) {
+            annotations.emplace(key, value);
+        }
+    };
+    const std::string directory = project.directory.string();
+    put(oci::annotation::title, project.name);
+    put(oci::annotation::version, project.version);
+    // A revision that does not hold what was packed would be a lie.
+    if (git_line({"status", "--porcelain", "--", "."}, directory, services).empty()) {
+        put(oci::annotation::revision, git_line({"rev-parse", "HEAD"}, directory, services));
+    }
+    put(oci::annotation::source,
+        web_address(git_line({"remote", "get-url", "origin"}, directory, services)));
+}
+
+toolchain::Project project_of(const std::string& source) {
+    const auto project = toolchain::project_at(source);
+    if (!project) {
+        throw Error(fmt::format("{} is neither a project nor an image layout", source),
+                    "a project has a Cargo.toml, go.mod, package.json or C++ sources; a layout has "
+                    "an oci-layout");
+    }
+    std::error_code error;
+    if (!std::filesystem::exists(project->module(), error)) {
+        throw Error(
+            fmt::format("{} is not built: there is no {}", source, project->module().string()),
+            fmt::format("wasmplug build {}", source));
+    }
+    if (const auto newer = toolchain::newer_than_module(*project)) {
+        throw Error(fmt::format("{} is newer than {}", newer->string(), project->module().string()),
+                    fmt::format("wasmplug build {}", source));
+    }
+    return *project;
+}
+
+}  // namespace
+
+void add_package_flags(CLI::App& command, PackageFlags& flags) {
+    choices(command.add_option("--layout", flags.layout,
+                               "Format of the image; compat is what every host loads"),
+            oci::package_layout_names());
+    command
+        .add_option("--annotation", flags.annotations, "Add this to the manifest; may be repeated")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+    command
+        .add_option("--extra", flags.extra,
+                    "A file that travels in a layer before the module's; may be repeated")
+        ->type_name("FILE[:TYPE]")
+        ->allow_extra_args(false);
+}
+
+Shipped ship(const std::string& source, const PackageFlags& flags, oci::Module module,
+             const oci::RegistryOptions& registry, Services& services) {
+    Shipped shipped;
+    shipped.source = source;
+    const oci::Source found = oci::classify_source(source, oci::Registries::refused);
+    if (found.kind == oci::SourceKind::image) {
+        if (!flags.layout.empty() || !flags.annotations.empty() || !flags.extra.empty()) {
+            throw usage_error(fmt::format("{} is an image already", source),
+                              "--layout, --annotation and --extra are for a module or a project");
+        }
+        shipped.shipment = oci::load(found.image, module, registry, services);
+        return shipped;
+    }
+    oci::PackageInput input;
+    input.layout =
+        flags.layout.empty() ? oci::PackageLayout::compat : oci::package_layout(flags.layout);
+    input.created = created(services);
+    for (const auto& annotation : flags.annotations) {
+        add_annotation(input.annotations, annotation);
+    }
+    for (const auto& extra : flags.extra) {
+        input.extra.push_back(oci::parse_extra_file(extra, input.layout));
+    }
+    input.module = found.path;
+    if (found.kind == oci::SourceKind::project) {
+        const toolchain::Project project = project_of(source);
+        shipped.name = project.name;
+        shipped.version = project.version;
+        shipped.directory = project.directory.string();
+        input.module = project.module();
+        describe(input.annotations, project, services);
+    }
+    shipped.shipment = oci::pack(input);
+    return shipped;
+}
+
+std::string tag_for(const ImageReference& destination, const Shipped& shipped) {
+    if (!destination.tag.empty()) {
+        return destination.tag;
+    }
+    for (const auto& tag : {shipped.version, shipped.shipment.tag}) {
+        if (is_valid_tag(tag)) {
+            return tag;
+        }
+    }
+    return "latest";
+}
+
+nlohmann::ordered_json image_json(const std::string& reference, const oci::Shipment& shipment) {
+    using nlohmann::ordered_json;
+    ordered_json loads = ordered_json::object();
+    for (const auto& verdict : oci::verdicts(shipment.manifest)) {
+        loads[verdict.host] = verdict.loads;
+    }
+    const auto or_null = [](const std::string& text) {
+        return text.empty() ? ordered_json() : ordered_json(text);
+    };
+    return {{"reference", reference},
+            {"digest", shipment.image.manifest.digest},
+            {"module_sha256", shipment.module_sha256},
+            {"size", shipment.module_size},
+            {"image_size", shipment.image_size()},
+            {"media_type", shipment.image.manifest.media_type},
+            {"diff_id", or_null(shipment.diff_id)},
+            {"loads", loads}};
+}
+
+}  // namespace wasmplug
