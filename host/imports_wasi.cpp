@@ -198,13 +198,13 @@ const std::vector<HostImport>& wasi_imports() {
             wasi("path_filestat_set_times", "iiiiqqi", refuse<not_supported>),
             // Both are offered with one argument too few: a module that really imports them
             // fails to load, in Envoy too.
-            wasi("path_link", "iiiiii", refuse<not_supported>, false),
-            wasi("path_symlink", "iiii", refuse<not_supported>, false),
+            wasi("path_link", "iiiiii", refuse<not_supported>),
+            wasi("path_symlink", "iiii", refuse<not_supported>),
             wasi("path_readlink", "iiiiii", refuse<not_supported>),
             wasi("path_remove_directory", "iii", refuse<not_supported>),
             wasi("path_rename", "iiiiii", refuse<not_supported>),
             wasi("path_unlink_file", "iii", refuse<not_supported>),
-            wasi("sock_accept", "iii", refuse<not_supported>, false),
+            wasi("sock_accept", "iii", refuse<not_supported>),
             wasi("sock_recv", "iiiiii", refuse<not_supported>),
             wasi("sock_send", "iiiii", refuse<not_supported>),
             wasi("sock_shutdown", "ii", refuse<not_supported>),

@@ -399,7 +399,8 @@ std::optional<int> Stream::response_code() const {
 void Stream::describe(plugintest::StepObserved& seen) const {
     const auto& request = ways_[0];
     const auto& response = ways_[1];
-    if (request.arrived_headers) {
+    // What never ended was no request to the upstream: Envoy resets it.
+    if (request.arrived_end) {
         seen.upstream_request =
             Message{request.message.headers, request.arrived_chunks,
                     request.arrived_trailers ? request.message.trailers : Headers{}};

@@ -95,6 +95,8 @@ class Vm {
     // the VM is dead or died in it. Deferred actions have run when the outermost one returns.
     std::optional<std::uint64_t> callback(const char* name, std::uint32_t id,
                                           std::initializer_list<std::uint64_t> arguments);
+
+    // Whether the module has it and may be called by it.
     bool exports(const char* name) const;
 
     bool failed() const { return failure_.has_value(); }
@@ -177,6 +179,7 @@ class Vm {
     std::optional<LoadFailure> run_configuration(std::uint32_t id,
                                                  const plugintest::Plugin& plugin);
     LoadFailure start_failure(const char* last_line) const;
+    bool allowed(const std::string& name) const;  // capability_restriction_config
     void run_deferred();
     void spend();
 
