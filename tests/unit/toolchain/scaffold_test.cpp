@@ -14,8 +14,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
+TEST(Scaffold, EveryLanguageHasEveryPattern) {
+    EXPECT_EQ(templates().size(), template_languages().size() * template_patterns().size());
+    for (const auto& language : template_languages()) {
+        for (const auto& pattern : template_patterns()) {
+            EXPECT_NE(find_template(language, pattern), nullptr) << language << " " << pattern;
+        }
+    }
+    EXPECT_EQ(find_template("cobol", "transform"), nullptr);
+}
+
 TEST(Scaffold, EveryProjectHasItsPlainFiles) {
-    ASSERT_FALSE(templates().empty());
     for (const auto& one : templates()) {
         EXPECT_EQ(find_template(one.language, one.pattern)->files.data(), one.files.data());
         EXPECT_FALSE(describe_pattern(one.pattern).empty());
