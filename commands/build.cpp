@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/file.hpp"
+#include "base/watch.hpp"
 #include "commands/command.hpp"
 
 namespace wasmplug {
@@ -17,6 +21,7 @@ struct BuildCommandOptions {
     std::vector<std::string> folders;
     toolchain::BuildOptions build;
     bool no_optimize = false;
+    bool watch = false;
     std::string changed_since;
 };
 
@@ -99,6 +104,68 @@ BuildResult build_all(const std::vector<toolchain::Project>& projects,
     return result;
 }
 
+// Builds `project` and runs its tests, if it has any; what goes wrong is shown, and the next
+// change is waited for.
+void build_and_test(const toolchain::Project& project, const toolchain::BuildOptions& options,
+                    Services& services) {
+    try {
+        const toolchain::Built built = toolchain::build(project, options, world_of(services));
+        services.out.step(
+            fmt::format("built {} ({})", built.module.string(), format_size(built.size)));
+        const auto tests = find_files(project.directory, [](const std::filesystem::path& path) {
+            return path.filename().string().ends_with(".test.yaml");
+        });
+        if (!tests.empty()) {
+            ProcessSpec test;
+            test.argv = {services.program, "test", project.directory.string()};
+            test.on_stdout = [&services](std::string_view text) {
+                services.out.stream(text);
+            };
+            test.on_stderr = test.on_stdout;
+            services.spawn(test, services.cancel);
+        }
+    } catch (const Error& error) {
+        if (error.code() == ExitCode::interrupted) {
+            throw;
+        }
+        services.out.error(error);
+    }
+}
+
+// Until interrupted. A change of a file that is neither a source nor a test builds nothing.
+ExitCode watch_all(const std::vector<toolchain::Project>& projects,
+                   const toolchain::BuildOptions& options, Services& services) {
+    std::vector<std::filesystem::path> folders;
+    for (const auto& project : projects) {
+        folders.push_back(project.directory);
+        build_and_test(project, options, services);
+    }
+    Watch watch(folders, [](const std::filesystem::path& folder) {
+        const std::string name = folder.filename().string();
+        return !name.starts_with('.') && name != "build" && name != "target" &&
+               name != "node_modules" && name != "dist";
+    });
+    while (true) {
+        services.out.note("waiting for changes; Ctrl-C ends it");
+        const auto changed = watch.wait(services.cancel);
+        for (const auto& project : projects) {
+            const auto sources = toolchain::sources_of(project);
+            const bool concerned =
+                std::any_of(changed.begin(), changed.end(), [&](const auto& path) {
+                    const auto below = path.lexically_relative(project.directory);
+                    const bool inside = !below.empty() && *below.begin() != "..";
+                    return std::find(sources.begin(), sources.end(), path) != sources.end() ||
+                           (inside && path.filename().string().ends_with(".yaml")) ||
+                           // A source that is gone is in no list.
+                           (inside && !std::filesystem::exists(path));
+                });
+            if (concerned) {
+                build_and_test(project, options, services);
+            }
+        }
+    }
+}
+
 ExitCode run_build(const BuildCommandOptions& options, Services& services) {
     toolchain::BuildOptions build = options.build;
     build.optimize = !options.no_optimize;
@@ -107,6 +174,9 @@ ExitCode run_build(const BuildCommandOptions& options, Services& services) {
     const auto projects = projects_of(options, world_of(services));
     if (projects.empty()) {
         services.out.note(fmt::format("nothing changed since {}", options.changed_since));
+    }
+    if (options.watch) {
+        return watch_all(projects, build, services);
     }
     services.out.show(build_all(projects, build, services));
     return ExitCode::ok;
@@ -133,6 +203,8 @@ void add_build(CLI::App& command, Run& selected) {
         .add_option("--compiler", options->build.compiler,
                     "The compiler to run: tinygo, clang++-19")
         ->type_name("PROGRAM");
+    command.add_flag("--watch", options->watch,
+                     "Build again when a source changes, and run the tests");
     command
         .add_option("--changed-since", options->changed_since,
                     "Only projects whose sources differ from this git revision")

@@ -14,6 +14,8 @@
 #include "base/parallel.hpp"
 #include "base/report.hpp"
 #include "commands/command.hpp"
+#include "envoy/engine.hpp"
+#include "envoy/server.hpp"
 #include "plugintest/workers.hpp"
 
 namespace wasmplug {
@@ -26,6 +28,8 @@ using plugintest::Verdict;
 struct TestOptions {
     std::vector<std::string> subjects;
     std::string module;
+    std::string engine = "embedded";
+    std::string envoy;
     std::string filter;
     int repeat = 1;
     std::string shuffle;
@@ -35,6 +39,7 @@ struct TestOptions {
 };
 
 struct TestResult {
+    std::string engine;
     std::vector<FileResult> files;
     bool trace = false;
 
@@ -145,7 +150,7 @@ nlohmann::ordered_json to_json(const TestResult& result) {
         files.push_back(std::move(item));
     }
     return {{"version", 1},
-            {"engine", "embedded"},
+            {"engine", result.engine},
             {"files", std::move(files)},
             {"summary",
              {{"passed", result.count(Verdict::passed)},
@@ -161,7 +166,7 @@ Report report_of(const TestResult& result) {
                              std::string detail) -> ReportCase& {
             ReportCase& each = report.cases.emplace_back();
             each.suite = file.file;
-            each.type = "embedded";
+            each.type = result.engine;
             each.name = name;
             each.outcome = outcome;
             each.detail = std::move(detail);
@@ -251,7 +256,18 @@ TestResult run_all(const TestOptions& options, Services& services) {
     job.options.shuffle = seed_of(options.shuffle, services);
     const auto files = files_of(options.subjects);
     TestResult result;
+    result.engine = options.engine;
     result.trace = options.trace;
+    if (options.engine == "envoy") {
+        const auto engine =
+            envoy::engine(envoy::find_envoy(options.envoy, services.environment), services);
+        for (const auto& file : files) {
+            services.out.progress(fmt::format("{} in Envoy", file));
+            job.file = file;
+            result.files.push_back(plugintest::run_here(job, engine));
+        }
+        return result;
+    }
     result.files = parallel(
         files.size(),
         [&](std::size_t i) {
@@ -347,6 +363,11 @@ void add_test(CLI::App& command, Run& selected) {
     command.add_option("--module", options->module, "Test this module instead of the file's own")
         ->type_name("FILE")
         ->allow_extra_args(false);
+    choices(command.add_option("--engine", options->engine, "What runs the plugin"),
+            {"embedded", "envoy"});
+    command.add_option("--envoy", options->envoy, "The Envoy to run, instead of the one on PATH")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
     command
         .add_option("--filter", options->filter,
                     "Run only the tests whose name has this in it (* and ? match anything)")
@@ -367,6 +388,7 @@ void add_test(CLI::App& command, Run& selected) {
     command.footer(
         "wasmplug test\n"
         "wasmplug test auth.test.yaml --filter 'denied*' --trace\n"
+        "wasmplug test --engine envoy\n"
         "wasmplug test --report junit=report.xml");
     selects(command, selected, options, run_test);
 }
@@ -374,9 +396,10 @@ void add_test(CLI::App& command, Run& selected) {
 }  // namespace
 
 extern const Command test_command;
-const Command test_command = {.name = "test",
-                              .summary = "Run a plugin's tests in the embedded host",
-                              .group = Group::create,
-                              .add = add_test};
+const Command test_command = {
+    .name = "test",
+    .summary = "Run a plugin's tests in the embedded host or a real Envoy",
+    .group = Group::create,
+    .add = add_test};
 
 }  // namespace wasmplug

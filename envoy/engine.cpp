@@ -120,6 +120,11 @@ class Run {
         seen.message = trap_;
         seen.metrics = metrics();
         seen.unseen = {"shared_data", "queues", "limits"};
+        for (const auto& entry : server_->log()) {
+            if (entry.component == "wasm" && (entry.level == "trace" || plugin_words(entry))) {
+                seen.trace.push_back(entry.text);
+            }
+        }
         return seen;
     }
 

@@ -75,6 +75,24 @@ void check_limits(const TestCase& test, const Observed& seen, std::vector<Failur
     }
 }
 
+// The first thing that the test expects something of and the engine cannot look at, or nothing.
+const std::string* blind_spot(const TestCase& test, const Observed& seen) {
+    const auto& limits = test.test.limits;
+    const std::pair<std::string_view, bool> expected[] = {
+        {"shared_data", !test.whole.shared_data.empty()},
+        {"queues", !test.whole.queues.empty()},
+        {"limits", limits.memory || limits.host_calls},
+    };
+    for (const auto& name : seen.unseen) {
+        for (const auto& [what, asked] : expected) {
+            if (asked && what == name) {
+                return &name;
+            }
+        }
+    }
+    return nullptr;
+}
+
 std::vector<Failure> judge(const TestCase& test, const Observed& seen) {
     std::vector<Failure> failures;
     check_outcome(test, seen, failures);
@@ -176,6 +194,12 @@ CaseResult run_case(const TestCase& test, const Engine& engine, bool trace) {
     if (seen.skipped) {
         result.verdict = Verdict::skipped;
         result.reason = *seen.skipped;
+        return result;
+    }
+    if (const auto* blind = blind_spot(test, seen)) {
+        result.verdict = Verdict::skipped;
+        result.reason =
+            fmt::format("expects something of {}, which this engine cannot see", *blind);
         return result;
     }
     result.failures = judge(test, seen);

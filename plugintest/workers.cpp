@@ -88,6 +88,14 @@ std::string cause_of(const ProcessResult& ended, const WorkerLimits& limits) {
     }
 }
 
+TestFile read_job_file(const WorkerJob& job) {
+    ReadOptions options;
+    if (!job.module.empty()) {
+        options.module = job.module;
+    }
+    return read_test_file(job.file, options);
+}
+
 }  // namespace
 
 FileResult run_in_worker(const std::string& program, const WorkerJob& job,
@@ -137,6 +145,23 @@ FileResult run_in_worker(const std::string& program, const WorkerJob& job,
     }
 }
 
+FileResult run_here(const WorkerJob& job, const Engine& engine) {
+    FileResult result;
+    result.file = job.file;
+    try {
+        run_file(
+            read_job_file(job), engine, job.options, [](const TestCase&) {},
+            [&](CaseResult each) { result.cases.push_back(std::move(each)); });
+    } catch (const Error& error) {
+        if (error.code() == ExitCode::interrupted) {
+            throw;
+        }
+        result.error = error.full_message();
+        result.hint = error.hint();
+    }
+    return result;
+}
+
 void serve_worker(const std::string& input, const Engine& engine,
                   const std::function<void(const std::string&)>& send) {
     const auto send_json = [&](const ordered_json& json) {
@@ -144,11 +169,7 @@ void serve_worker(const std::string& input, const Engine& engine,
     };
     try {
         const auto job = parse_job(input);
-        ReadOptions options;
-        if (!job.module.empty()) {
-            options.module = job.module;
-        }
-        const auto file = read_test_file(job.file, options);
+        const auto file = read_job_file(job);
         run_file(
             file, engine, job.options,
             [&](const TestCase& test) {

@@ -31,6 +31,10 @@ inline constexpr const char* worker_command = "__test-worker";
 FileResult run_in_worker(const std::string& program, const WorkerJob& job,
                          const WorkerLimits& limits, const Spawn& spawn, const Cancel& cancel);
 
+// The same in this very process, for engines that keep plugins out of it (a real Envoy).
+// Only what Cancel::check throws leaves it.
+FileResult run_here(const WorkerJob& job, const Engine& engine);
+
 // The other side: reads the job from `input`, hands every message to `send` as one line.
 // Never throws.
 void serve_worker(const std::string& input, const Engine& engine,

@@ -117,18 +117,6 @@ fs::path compile_go(const Project& project, const BuildOptions& options, const B
     return module;
 }
 
-// node_modules/.bin/asc, here or in a folder above, where npm's workspaces keep it.
-fs::path find_asc(const fs::path& directory) {
-    for (fs::path at = fs::absolute(directory).lexically_normal(); at.has_relative_path();
-         at = at.parent_path()) {
-        const fs::path asc = at / "node_modules" / ".bin" / "asc";
-        if (fs::exists(asc)) {
-            return asc;
-        }
-    }
-    return {};
-}
-
 fs::path compile_assemblyscript(const Project& project, const BuildOptions& options,
                                 const BuildWorld& world) {
     need("node", Language::assemblyscript, world);
@@ -210,6 +198,17 @@ std::string install_hint(Language language) {
             return "apt-get install clang lld";
         case Language::assemblyscript:
             return "install Node.js 18 or newer from https://nodejs.org";
+    }
+    return {};
+}
+
+fs::path find_asc(const fs::path& directory) {
+    for (fs::path at = fs::absolute(directory).lexically_normal(); at.has_relative_path();
+         at = at.parent_path()) {
+        const fs::path asc = at / "node_modules" / ".bin" / "asc";
+        if (fs::exists(asc)) {
+            return asc;
+        }
     }
     return {};
 }

@@ -55,6 +55,10 @@ std::optional<std::string> first_program(const std::vector<std::string>& names,
 // clang++ for WebAssembly, newest first: $WASI_SDK_PATH's, clang++-21 … clang++-14, clang++.
 std::vector<std::string> clang_names(const Environment& environment);
 
+// node_modules/.bin/asc, here or in a folder above, where npm's workspaces keep it; empty if not
+// there.
+std::filesystem::path find_asc(const std::filesystem::path& directory);
+
 // What Debian's and every other system calls a missing tool; for the hint and for doctor.
 std::string install_hint(Language language);
 

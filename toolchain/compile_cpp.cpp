@@ -25,22 +25,6 @@ struct CppPlan {
     std::vector<std::string> link_flags;
 };
 
-// What the project's own build file compiles for; libraries when it does not say.
-std::string target_of(const Project& project) {
-    for (const char* file : {"CMakeLists.txt", "Makefile"}) {
-        const auto text = read_file_if_there(project.directory / file, text_limit);
-        if (!text) {
-            continue;
-        }
-        for (const char* target : {"wasm32-wasip1", "wasm32-wasi", "wasm32"}) {
-            if (text->find(std::string("--target=") + target) != std::string::npos) {
-                return target;
-            }
-        }
-    }
-    return "wasm32-wasi";
-}
-
 CppPlan plan_for(const Project& project, const BuildOptions& options, const BuildWorld& world) {
     CppPlan plan;
     const auto compiler =
@@ -54,7 +38,7 @@ CppPlan plan_for(const Project& project, const BuildOptions& options, const Buil
                     install_hint(Language::cpp));
     }
     plan.compiler = *compiler;
-    plan.target = options.target.empty() ? target_of(project) : options.target;
+    plan.target = options.target.empty() ? cpp_target(project) : options.target;
     plan.compile_flags = {"--target=" + plan.target,
                           "-std=c++20",
                           "-Wall",
@@ -72,9 +56,6 @@ CppPlan plan_for(const Project& project, const BuildOptions& options, const Buil
     } else {
         plan.link_flags.insert(plan.link_flags.end(),
                                {"-mexec-model=reactor", "-Wl,--export=malloc"});
-    }
-    if (!options.debug) {
-        plan.link_flags.emplace_back("-Wl,--strip-all");
     }
     if (options.colour) {
         plan.compile_flags.emplace_back("-fcolor-diagnostics");
@@ -120,6 +101,21 @@ bool is_up_to_date(const fs::path& object, const fs::path& dependencies) {
 }
 
 }  // namespace
+
+std::string cpp_target(const Project& project) {
+    for (const char* file : {"CMakeLists.txt", "Makefile"}) {
+        const auto text = read_file_if_there(project.directory / file, text_limit);
+        if (!text) {
+            continue;
+        }
+        for (const char* target : {"wasm32-wasip1", "wasm32-wasi", "wasm32"}) {
+            if (text->find(std::string("--target=") + target) != std::string::npos) {
+                return target;
+            }
+        }
+    }
+    return "wasm32-wasi";
+}
 
 std::vector<std::string> clang_names(const Environment& environment) {
     std::vector<std::string> names;

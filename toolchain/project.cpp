@@ -97,16 +97,20 @@ std::optional<Project> assemblyscript_project(const fs::path& directory) {
                    package.identity.version};
 }
 
+// A build file that never says "wasm" is of another kind of program.
 std::optional<Project> cpp_project(const fs::path& directory) {
     if (!holds_cpp(directory)) {
         return std::nullopt;
     }
-    Identity identity;
-    if (const auto cmake = read(directory / "CMakeLists.txt")) {
-        identity = read_cmake_project(*cmake);
-    } else if (const auto makefile = read(directory / "Makefile")) {
-        identity = read_makefile(*makefile);
+    const auto cmake = read(directory / "CMakeLists.txt");
+    const auto makefile = read(directory / "Makefile");
+    const auto& build_file = cmake ? cmake : makefile;
+    if (build_file && build_file->find("wasm") == std::string::npos) {
+        return std::nullopt;
     }
+    const Identity identity = cmake      ? read_cmake_project(*cmake)
+                              : makefile ? read_makefile(*makefile)
+                                         : Identity{};
     return Project{Language::cpp, directory, identity.name, identity.version};
 }
 
@@ -253,7 +257,7 @@ std::vector<Project> find_projects(const fs::path& directory) {
         folders.insert(file.parent_path());
     }
     for (const auto& folder : folders) {
-        if (auto project = project_at(folder)) {
+        if (auto project = project_at(folder.lexically_normal())) {
             projects.push_back(std::move(*project));
         }
     }

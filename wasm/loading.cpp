@@ -182,19 +182,23 @@ std::optional<LoadVerdict> check_exports(const Module& module, AbiVersion abi) {
     return std::nullopt;
 }
 
+// src/wasm.cc startVm(): "_initialize" and then "main", or "_start".
 std::optional<LoadVerdict> run_entry(std::string_view bytes, const Module& module) {
-    const Export* entry = module.find_function(entry_of(module));
-    if (entry == nullptr) {
-        return std::nullopt;
+    const std::string_view entry = entry_of(module);
+    const std::string_view names[] = {entry, entry == "_initialize" ? "main" : ""};
+    for (const auto name : names) {
+        const Export* exported = module.find_function(name);
+        if (exported == nullptr) {
+            continue;
+        }
+        if (const auto fault = certain_fault(bytes, module, exported->index)) {
+            const std::string why = fault->restricted_call ? "Uncaught Error: restricted_callback"
+                                                           : "Uncaught RuntimeError: unreachable";
+            return not_initialized(fmt::format("Function: {} failed: {}", name, why),
+                                   fmt::format("{} {}", name, fault->detail));
+        }
     }
-    const auto fault = certain_fault(bytes, module, entry->index);
-    if (!fault) {
-        return std::nullopt;
-    }
-    const std::string why = fault->restricted_call ? "Uncaught Error: restricted_callback"
-                                                   : "Uncaught RuntimeError: unreachable";
-    return not_initialized(fmt::format("Function: {} failed: {}", entry->name, why),
-                           fmt::format("{} {}", entry->name, fault->detail));
+    return std::nullopt;
 }
 
 }  // namespace

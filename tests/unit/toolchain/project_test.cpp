@@ -60,8 +60,10 @@ TEST_F(ProjectFolder, IsCppByItsSourcesAndNamedByTheFolderIfByNothingElse) {
     ASSERT_TRUE(project);
     EXPECT_EQ(project->language, Language::cpp);
     EXPECT_EQ(project->name, "auth");
-    put("auth/CMakeLists.txt", "project(better VERSION 3.0)");
+    put("auth/CMakeLists.txt", "project(better VERSION 3.0) # wasm");
     EXPECT_EQ(project_at(root() / "auth")->name, "better");
+    put("auth/CMakeLists.txt", "project(a_native_program)");
+    EXPECT_FALSE(project_at(root() / "auth"));
 }
 
 TEST_F(ProjectFolder, SaysWhatItLookedForWhenThereIsNone) {
@@ -109,7 +111,7 @@ TEST_F(ProjectFolder, OfGoAndNpmWorkspacesGivesTheirMembers) {
 TEST_F(ProjectFolder, OfSeveralLanguagesGivesEveryProjectBelow) {
     put("rust/Cargo.toml", "[package]\nname = \"r\"\n");
     put("go/go.mod", "module g\n");
-    put("cpp/CMakeLists.txt", "project(c)");
+    put("cpp/CMakeLists.txt", "project(c) # wasm32");
     put("cpp/src/plugin.cc", "");
     put("rust/node_modules/x/package.json", R"({"dependencies": {"assemblyscript": "1"}})");
     const auto projects = find_projects(root());

@@ -1,0 +1,167 @@
+#include "release/history.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/diff.hpp"
+#include "base/error.hpp"
+#include "commands/command.hpp"
+#include "commands/release_flags.hpp"
+
+namespace wasmplug {
+namespace {
+
+using release::HistoryRow;
+
+struct HistoryOptions {
+    TargetFlags target;
+    std::string source = "auto";
+    std::string diff;  // "12..14"
+};
+
+struct HistoryResult {
+    std::string file;
+    release::History history;
+};
+
+std::string or_dash(const std::string& text) {
+    return text.empty() ? "-" : text;
+}
+
+std::string to_text(const HistoryResult& result) {
+    Table table{{"REVISION", "VERSION", "DIGEST", "CONFIG", "UPDATED", "BY", "ROLLBACK", "STATUS",
+                 "CHANGE-CAUSE"},
+                {}};
+    for (const auto& row : result.history.rows) {
+        table.rows.push_back({row.revision == 0 ? "-" : std::to_string(row.revision),
+                              or_dash(row.version), or_dash(row.content.sha256.substr(0, 8)),
+                              or_dash(row.content.config_hash.substr(0, 8)), or_dash(row.at),
+                              or_dash(row.by),
+                              row.rollback_of == 0 ? "" : std::to_string(row.rollback_of),
+                              row.status, row.why.empty() ? "<none>" : row.why});
+    }
+    return result.history.title + "\n" + to_text(table);
+}
+
+nlohmann::ordered_json row_json(const HistoryRow& row) {
+    nlohmann::ordered_json json = {{"revision", nullptr},
+                                   {"version", row.version},
+                                   {"url", row.content.url},
+                                   {"sha256", row.content.sha256},
+                                   {"config", row.content.config_hash},
+                                   {"at", row.at},
+                                   {"by", row.by},
+                                   {"why", row.why},
+                                   {"status", row.status}};
+    if (row.revision != 0) {
+        json["revision"] = row.revision;
+    }
+    if (row.rollback_of != 0) {
+        json["rollbackOf"] = row.rollback_of;
+    }
+    if (!row.bad.empty()) {
+        json["bad"] = row.bad;
+    }
+    if (!row.commit.empty()) {
+        json["commit"] = row.commit;
+    }
+    return json;
+}
+
+nlohmann::ordered_json to_json(const HistoryResult& result) {
+    auto revisions = nlohmann::ordered_json::array();
+    for (const auto& row : result.history.rows) {
+        revisions.push_back(row_json(row));
+    }
+    return {{"version", 1},
+            {"file", result.file},
+            {"target", result.history.title},
+            {"source", result.history.source},
+            {"revisions", revisions}};
+}
+
+const HistoryRow& row_of(const release::History& history, std::string_view number) {
+    unsigned wanted = 0;
+    std::from_chars(number.data(), number.data() + number.size(), wanted);
+    const auto found = std::ranges::find(history.rows, wanted, &HistoryRow::revision);
+    if (wanted == 0 || found == history.rows.end()) {
+        throw Error(fmt::format("unable to find specified revision {} in history", number));
+    }
+    return *found;
+}
+
+// A revision as lines that a diff can show.
+std::string snapshot(const HistoryRow& row) {
+    std::string text = fmt::format("url: {}\nsha256: {}\n", row.content.url, row.content.sha256);
+    if (row.content.config_hash.empty()) {
+        return text;
+    }
+    return text + (row.config ? "pluginConfig:" + *row.config + "\n"
+                              : fmt::format("pluginConfig: # not stored, {}\n",
+                                            row.content.config_hash.substr(0, 8)));
+}
+
+ExitCode show_diff(const HistoryOptions& options, const release::History& history,
+                   Services& services) {
+    const std::size_t dots = options.diff.find("..");
+    if (dots == std::string::npos) {
+        throw usage_error(fmt::format("--diff {} names no two revisions", options.diff),
+                          "write it as 12..14");
+    }
+    const auto& from = row_of(history, options.diff.substr(0, dots));
+    const auto& to = row_of(history, options.diff.substr(dots + 2));
+    const std::string diff =
+        unified_diff(snapshot(from), snapshot(to), fmt::format("revision {}", from.revision),
+                     fmt::format("revision {}", to.revision));
+    services.out.print(services.out.style().result_colour ? colour_diff(diff) : diff);
+    return ExitCode::ok;
+}
+
+ExitCode run_history(const HistoryOptions& options, Services& services) {
+    const auto files = open_targets(options.target, "", services);
+    const auto source = options.source == "git"      ? release::HistorySource::git
+                        : options.source == "ledger" ? release::HistorySource::ledger
+                                                     : release::HistorySource::automatic;
+    for (const auto& file : files) {
+        for (const auto& located : file.targets) {
+            const auto history = release::history_of(located, source, services);
+            for (const auto& note : history.notes) {
+                services.out.note(note);
+            }
+            if (!options.diff.empty()) {
+                return show_diff(options, history, services);
+            }
+            services.out.show(HistoryResult{file.path.string(), history});
+        }
+    }
+    return ExitCode::ok;
+}
+
+void add_history(CLI::App& command, Run& selected) {
+    auto options = std::make_shared<HistoryOptions>();
+    add_target_flags(command, options->target);
+    choices(command.add_option("--source", options->source, "Who remembers"),
+            {"auto", "ledger", "git"});
+    command.add_option("--diff", options->diff, "What changed between two revisions, as 12..14")
+        ->type_name("A..B");
+    command.footer(
+        "wasmplug history plugin.yaml\n"
+        "wasmplug history plugin.yaml --diff 12..14\n"
+        "wasmplug history values.yaml --path wasm.url --source git");
+    selects(command, selected, options, run_history);
+}
+
+}  // namespace
+
+extern const Command history_command;
+const Command history_command = {.name = "history",
+                                 .summary = "Show the versions that a manifest has had",
+                                 .group = Group::release,
+                                 .add = add_history};
+
+}  // namespace wasmplug

@@ -1,0 +1,197 @@
+#include "release/files.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/image_reference.hpp"
+#include "base/parallel.hpp"
+
+namespace wasmplug::release {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr auto npos = std::string_view::npos;
+
+bool is_manifest_name(const fs::path& path) {
+    const auto extension = path.extension();
+    return extension == ".yaml" || extension == ".yml" || extension == ".json";
+}
+
+// Screening by a word before parsing keeps charts and other people's files out of the way.
+bool may_hold_plugins(std::string_view text, const Selection& selection) {
+    constexpr std::array<std::string_view, 5> words{
+        "WasmPlugin", "TrafficExtension", "EnvoyExtensionPolicy", "# wasmplug:", "/spec/url"};
+    return !selection.values_path.empty() || std::ranges::any_of(words, [&](std::string_view word) {
+        return text.find(word) != npos;
+    });
+}
+
+bool matches_image(const Located& located, const std::string& image) {
+    const Site* url = located.site(Role::url);
+    return image.empty() || (url != nullptr && repository_of(url->text()) == image);
+}
+
+std::string list_of(const std::vector<Located>& all) {
+    std::string text;
+    for (const auto& located : all) {
+        text += text.empty() ? "" : ", ";
+        text += located.ns.empty() ? located.name : located.ns + "/" + located.name;
+        text += fmt::format(" (line {})", located.file.position(located.range.begin).line);
+    }
+    return text;
+}
+
+std::vector<Located> targets_in(const yaml::File& file, const Selection& selection) {
+    return locate(file, {.name = selection.name, .values_path = selection.values_path});
+}
+
+FileTargets open_file(const fs::path& path, const Selection& selection) {
+    const auto file = yaml::File::read(path);
+    std::vector<Located> all = targets_in(file, selection);
+    if (all.size() > 1 && !selection.image.empty()) {
+        auto of_image = all;
+        std::erase_if(of_image,
+                      [&](const Located& l) { return !matches_image(l, selection.image); });
+        all = of_image.empty() ? all : of_image;
+    }
+    if (all.empty()) {
+        if (!selection.name.empty()) {
+            throw Error(fmt::format("{} holds no plugin called {}", path.string(), selection.name));
+        }
+        throw Error(fmt::format("{} holds no plugin", path.string()),
+                    selection.values_path.empty()
+                        ? "it may be a WasmPlugin, a TrafficExtension, an EnvoyExtensionPolicy, a "
+                          "kustomize patch, Helm values (--path wasm.url) or hold a marker"
+                        : fmt::format("there is no {} in it", selection.values_path));
+    }
+    if (all.size() > 1) {
+        throw usage_error(
+            fmt::format("{} holds {} plugins: {}", path.string(), all.size(), list_of(all)),
+            "name one with --name NS/NAME");
+    }
+    return {path, std::move(all)};
+}
+
+std::vector<FileTargets> open_folder(const fs::path& root, const Selection& selection,
+                                     const Cancel& cancel) {
+    if (selection.name.empty() && selection.image.empty() && selection.values_path.empty()) {
+        throw usage_error(
+            fmt::format("{} is a folder: which plugin in it is meant?", root.string()),
+            "give an image or --name");
+    }
+    const auto paths = find_files(root, is_manifest_name);
+    auto found = parallel(
+        paths.size(),
+        [&](std::size_t i) -> std::optional<FileTargets> {
+            std::string text = read_file(paths[i]);
+            if (!may_hold_plugins(text, selection)) {
+                return std::nullopt;
+            }
+            auto all = targets_in(yaml::File::parse(std::move(text), paths[i].string()), selection);
+            std::erase_if(all,
+                          [&](const Located& l) { return !matches_image(l, selection.image); });
+            if (all.empty()) {
+                return std::nullopt;
+            }
+            return FileTargets{paths[i], std::move(all)};
+        },
+        cancel);
+    std::vector<FileTargets> files;
+    for (auto& one : found) {
+        if (one) {
+            files.push_back(std::move(*one));
+        }
+    }
+    if (files.empty()) {
+        throw Error(fmt::format(
+            "no file in {} holds a plugin {}", root.string(),
+            selection.image.empty() ? "called " + selection.name : "of " + selection.image));
+    }
+    return files;
+}
+
+}  // namespace
+
+std::string repository_of(const std::string& url) {
+    if (url.starts_with("http://") || url.starts_with("https://") || url.starts_with("file://")) {
+        return {};
+    }
+    const auto reference = try_parse_reference(url);
+    return reference ? reference->name() : std::string();
+}
+
+std::vector<FileTargets> open_targets(const Target& target, const Selection& selection,
+                                      const Cancel& cancel) {
+    if (target.kind == Target::Kind::live) {
+        throw Error(fmt::format("{}/{} is an object in a cluster, which cannot be changed yet",
+                                target.resource, target.name),
+                    "give the file that declares it");
+    }
+    if (target.kind == Target::Kind::folder) {
+        return open_folder(target.path, selection, cancel);
+    }
+    return {open_file(target.path, selection)};
+}
+
+std::vector<FileSteps> prepare(const std::vector<FileTargets>& files,
+                               const std::function<Step(const Located&)>& plan,
+                               const Cancel& cancel) {
+    return parallel(
+        files.size(),
+        [&](std::size_t i) {
+            FileSteps file{
+                .path = files[i].path, .steps = {}, .before = {}, .after = {}, .notes = {}};
+            for (const auto& located : files[i].targets) {
+                file.steps.push_back(plan(located));
+            }
+            Applied applied = apply_steps(file.steps);
+            file.before = *files[i].targets.front().text;
+            file.after = std::move(applied.text);
+            file.notes = std::move(applied.notes);
+            return file;
+        },
+        cancel);
+}
+
+void write_steps(const std::vector<FileSteps>& files, const Cancel& cancel) {
+    std::vector<NewText> texts;
+    for (const auto& file : files) {
+        if (file.after != file.before) {
+            texts.push_back({file.path, file.before, file.after});
+        }
+    }
+    write_files(texts, cancel);
+}
+
+void write_files(const std::vector<NewText>& files, const Cancel& cancel) {
+    std::size_t written = 0;
+    for (const auto& file : files) {
+        const auto so_far = [&] {
+            return written == 0 ? std::string()
+                                : fmt::format(
+                                      "{} of {} files were written before; do it again to "
+                                      "go on",
+                                      written, files.size());
+        };
+        try {
+            cancel.check();
+            LockedFile locked(file.path);
+            if (locked.text() != file.before) {
+                throw Error(fmt::format("{} has changed underneath", file.path.string()),
+                            "look at it and try again", ExitCode::changed);
+            }
+            locked.replace(file.after);
+        } catch (const Error& error) {
+            throw written == 0 ? error : Error(error.full_message(), so_far(), error.code());
+        }
+        ++written;
+    }
+}
+
+}  // namespace wasmplug::release

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/cancel.hpp"
+#include "base/target.hpp"
+#include "release/located.hpp"
+#include "release/step.hpp"
+
+namespace wasmplug::release {
+
+struct FileTargets {
+    std::filesystem::path path;
+    std::vector<Located> targets;
+};
+
+struct Selection {
+    std::string name;         // --name
+    std::string values_path;  // --path
+    std::string image;        // only plugins of this repository ("ghcr.io/acme/auth"), when set
+};
+
+// The plugins that TARGET and the selection mean: in a file exactly one (throws Error listing
+// them otherwise; the image decides between several), in a folder every one of the image or name,
+// of which there must be at least one. Files that do not speak of plugins are not parsed.
+std::vector<FileTargets> open_targets(const Target& target, const Selection& selection,
+                                      const Cancel& cancel);
+
+// "ghcr.io/acme/auth" of an image url; "" for what is no image.
+std::string repository_of(const std::string& url);
+
+// What is to happen to one file, and what it becomes.
+struct FileSteps {
+    std::filesystem::path path;
+    std::vector<Step> steps;
+    std::string before;
+    std::string after;
+    std::vector<std::string> notes;
+};
+
+// Plans each target, and applies and proves the steps of each file. Nothing is written.
+std::vector<FileSteps> prepare(const std::vector<FileTargets>& files,
+                               const std::function<Step(const Located&)>& plan,
+                               const Cancel& cancel);
+
+struct NewText {
+    std::filesystem::path path;
+    std::string before;
+    std::string after;
+};
+
+// Replaces the files one by one, each atomically and only when it still is as it was read
+// (ExitCode::changed otherwise, which for the first means that nothing was written). An error on
+// the way names how many were written before it.
+void write_files(const std::vector<NewText>& files, const Cancel& cancel);
+
+// Writes those that differ.
+void write_steps(const std::vector<FileSteps>& files, const Cancel& cancel);
+
+}  // namespace wasmplug::release
