@@ -47,8 +47,11 @@ std::string section(const std::string& title, const Rows& rows) {
 
 std::string describe(const CLI::Option& option) {
     std::string text = option.get_description();
-    if (option.get_positional() && option.get_type_name().find('|') != std::string::npos) {
-        text += ": " + option.get_type_name();
+    // Of choices: words to write as they are, unlike "FILE|DIR".
+    const std::string type = option.get_type_name();
+    if (option.get_positional() && type.find('|') != std::string::npos &&
+        type.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos) {
+        text += ": " + type;
     }
     if (takes_value(option) && !option.get_default_str().empty()) {
         text += fmt::format(" (default: {})", option.get_default_str());

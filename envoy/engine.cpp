@@ -175,7 +175,7 @@ class Run {
 
     Observed refusal(const RefusedByEnvoy& refused) const {
         Observed seen;
-        seen.message = refused.what();
+        seen.message = reason_of(refused.log());
         seen.outcome = Outcome::load_failed;
         std::vector<LogEntry> log = refused.log();
         for (const auto& entry : log) {

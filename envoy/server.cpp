@@ -126,7 +126,7 @@ void Server::wait_until_ready(std::chrono::milliseconds limit) {
     for (;;) {
         if (child_->ended()) {
             child_->stop();
-            throw RefusedByEnvoy(reason_of(log()), log());
+            throw RefusedByEnvoy("Envoy refuses to start: " + reason_of(log()), log());
         }
         if (admin_.empty()) {
             admin_ = read_file_if_there(folder_.path() / "admin").value_or("");

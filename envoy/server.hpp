@@ -20,8 +20,8 @@ namespace wasmplug::envoy {
 // whose hint says how to get one.
 std::filesystem::path find_envoy(const std::string& given, const Environment& environment);
 
-// Envoy would not start: a plugin that it refuses, an unknown field. `what()` is Envoy's own
-// reason in one line.
+// Envoy would not start: a plugin that it refuses, an unknown field. `what()` has Envoy's own
+// reason; see reason_of().
 class RefusedByEnvoy : public Error {
   public:
     RefusedByEnvoy(const std::string& message, std::vector<LogEntry> log)
