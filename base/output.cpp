@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/terminal.hpp"
+#include "base/yaml_write.hpp"
 
 namespace wasmplug {
 
@@ -19,7 +20,7 @@ std::string paint(std::string_view sgr, std::string_view text, bool on) {
 }
 
 void Output::print_document(const nlohmann::ordered_json& value) {
-    print(pretty_json(value));
+    print(style_.format == Format::yaml ? yaml::write(value) : pretty_json(value));
 }
 
 void Output::print(std::string_view text) {

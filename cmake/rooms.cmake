@@ -5,7 +5,7 @@ file(WRITE ${CMAKE_BINARY_DIR}/rooms.txt "")
 set(json nlohmann_json::nlohmann_json)
 
 add_room(base
-  LINKS CURL::libcurl OpenSSL::Crypto PkgConfig::LIBYAML yaml-cpp Threads::Threads
+  LINKS CURL::libcurl OpenSSL::Crypto PkgConfig::LIBYAML Threads::Threads
   TEXT "errors, output, files, processes, HTTP, YAML: no knowledge of plugins")
 target_link_libraries(base PUBLIC fmt::fmt ${json})
 
