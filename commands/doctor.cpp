@@ -3,16 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "base/file.hpp"
+#include "base/image_reference.hpp"
+#include "base/yaml.hpp"
 #include "commands/command.hpp"
 #include "envoy/server.hpp"
 #include "kube/access.hpp"
+#include "oci/credentials.hpp"
 
 namespace wasmplug {
 namespace {
@@ -117,6 +121,64 @@ Check check_envoy(Services& services) {
     return check;
 }
 
+// The registry that the project's plugin.yaml fetches from; nothing when it names none.
+std::optional<ImageReference> registry_of(const toolchain::Project& project) {
+    const auto manifest = project.directory / "plugin.yaml";
+    if (!std::filesystem::exists(manifest)) {
+        return std::nullopt;
+    }
+    const auto file = yaml::File::read(manifest);
+    for (const auto& document : file.documents()) {
+        const yaml::Node* url = document.root->at({"spec", "url"});
+        if (url == nullptr || !url->as_string()) {
+            continue;
+        }
+        if (auto reference = try_parse_reference(*url->as_string());
+            reference && reference->kind == ImageReference::Kind::registry) {
+            return reference;
+        }
+    }
+    return std::nullopt;
+}
+
+std::string looked_into(const Environment& environment) {
+    std::string files;
+    for (const auto& file : oci::credential_files(environment)) {
+        if (std::filesystem::exists(file)) {
+            files += (files.empty() ? "" : ", ") + file.string();
+        }
+    }
+    return files.empty() ? "no credential file is there" : "nothing for it in " + files;
+}
+
+// Which source wins for each registry of the projects; never what it holds.
+std::vector<Check> check_registries(const std::vector<toolchain::Project>& projects,
+                                    Services& services) {
+    std::vector<Check> checks;
+    std::set<std::string> seen;
+    oci::Credentials credentials(services);
+    for (const auto& project : projects) {
+        const auto reference = registry_of(project);
+        if (!reference || !seen.insert(reference->name()).second) {
+            continue;
+        }
+        Check check{.id = "registry", .title = "registry " + reference->name()};
+        try {
+            const auto found =
+                credentials.find(reference->host, reference->repository, oci::Need::writing);
+            check.ok = true;
+            check.found = !found ? "anonymous: " + looked_into(services.environment)
+                          : found->username.empty() ? "a token from " + found->from
+                                                    : found->username + " from " + found->from;
+        } catch (const Error& error) {
+            check.problem = error.what();
+            check.mend = error.hint().empty() ? "wasmplug login " + reference->host : error.hint();
+        }
+        checks.push_back(std::move(check));
+    }
+    return checks;
+}
+
 Check check_cluster(Services& services) {
     Check check{.id = "cluster", .title = "cluster"};
     try {
@@ -156,6 +218,9 @@ ExitCode run_doctor(const DoctorOptions& options, Services& services) {
     services.out.progress("looking at the tool chains");
     result.checks = toolchain::check_toolchains(result.projects, world);
     result.checks.push_back(check_envoy(services));
+    for (auto& check : check_registries(result.projects, services)) {
+        result.checks.push_back(std::move(check));
+    }
     result.checks.push_back(check_cluster(services));
     services.out.progress("");
     services.out.show(result);

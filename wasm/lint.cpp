@@ -133,6 +133,8 @@ void check_exports(const Module& module, std::vector<Warning>& warnings) {
             markers.push_back(exported.name);
         } else if (exported.name.starts_with("proxy_on_") &&
                    exported.name != "proxy_on_memory_allocate" &&
+                   // AssemblyScript's SDK exports a spelling of its own.
+                   exported.name != "proxy_on_grpc_trailing_metadata" &&
                    std::find(known.begin(), known.end(), exported.name) == known.end()) {
             const std::string guess = closest(exported.name, known);
             warnings.push_back(

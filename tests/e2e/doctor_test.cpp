@@ -154,6 +154,24 @@ TEST_F(Doctor, ShowsTheClusterOfTheCurrentContextOnlyWhenThereIsOne) {
     EXPECT_EQ(cluster["ok"], false) << "nothing listens there";
 }
 
+TEST_F(Doctor, SaysWhichCredentialWinsAndNeverWhatItIs) {
+    sandbox.write("cpp/plugin.yaml",
+                  "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n"
+                  "metadata: {name: c}\nspec:\n  url: oci://registry.example/team/c:1.0.0\n");
+    EXPECT_NE(check("cpp", "registry", 0)["found"].get<std::string>().find("anonymous"),
+              std::string::npos);
+    sandbox.write("docker/config.json",
+                  R"({"auths": {"registry.example": {"auth": "YW5uOmh1bnRlcjI="}}})");
+    sandbox.set("DOCKER_CONFIG", (sandbox.work() / "docker").string());
+    const auto found = check("cpp", "registry", 0);
+    EXPECT_EQ(found["title"], "registry registry.example/team/c");
+    EXPECT_TRUE(found["found"].get<std::string>().starts_with("ann from ")) << found;
+    EXPECT_NE(found["found"].get<std::string>().find("docker/config.json"), std::string::npos);
+    EXPECT_EQ(found.dump().find("hunter2"), std::string::npos);
+    sandbox.write("docker/config.json", R"({"credHelpers": {"registry.example": "nowhere"}})");
+    EXPECT_EQ(check("cpp", "registry", 0)["ok"], false);
+}
+
 // The real tools of this machine are what their stand-ins above pretend to be.
 TEST(DoctorHere, IsContentWithTheRealClang) {
     Sandbox sandbox;
