@@ -14,6 +14,7 @@
 #include "base/parallel.hpp"
 #include "base/report.hpp"
 #include "commands/command.hpp"
+#include "commands/test_files.hpp"
 #include "envoy/engine.hpp"
 #include "envoy/server.hpp"
 #include "plugintest/workers.hpp"
@@ -204,29 +205,6 @@ Report report_of(const TestResult& result) {
     return report;
 }
 
-bool is_test_file(const std::filesystem::path& path) {
-    return path.filename().string().ends_with(".test.yaml") ||
-           path.filename().string().ends_with(".test.yml");
-}
-
-std::vector<std::string> files_of(const std::vector<std::string>& subjects) {
-    std::vector<std::string> files;
-    for (const auto& subject : subjects) {
-        if (!std::filesystem::is_directory(subject)) {
-            files.push_back(subject);
-            continue;
-        }
-        for (const auto& path : find_files(subject, is_test_file)) {
-            files.push_back(path.lexically_normal().string());
-        }
-    }
-    if (files.empty()) {
-        throw Error(fmt::format("no *.test.yaml below {}", fmt::join(subjects, ", ")),
-                    "see docs/test-format.md for how one is written");
-    }
-    return files;
-}
-
 std::optional<std::uint64_t> seed_of(const std::string& text, Services& services) {
     if (text.empty()) {
         return std::nullopt;
@@ -254,7 +232,7 @@ TestResult run_all(const TestOptions& options, Services& services) {
     job.options.repeat = options.repeat;
     job.options.trace = options.trace;
     job.options.shuffle = seed_of(options.shuffle, services);
-    const auto files = files_of(options.subjects);
+    const auto files = test_files_of(options.subjects);
     TestResult result;
     result.engine = options.engine;
     result.trace = options.trace;
