@@ -184,14 +184,14 @@ std::vector<Edit> edits_for(const File& file, const Document& document, const Pa
     const auto& missing = path.steps()[depth];
     const Node& collection = *slot.value;
     const bool rest_is_new = depth + 1 < path.steps().size();
-    if (rest_is_new && !payload.source.empty()) {
+    if (rest_is_new && payload.source) {
         throw file.error(collection.range(),
                          "there is no " + (Path() / missing.key).to_string() + " here");
     }
     const bool is_empty_in_block =
         collection.size() == 0 && (slot.parent == nullptr || slot.parent->style() == Style::block);
-    if (collection.is_null() || (is_empty_in_block && payload.source.empty())) {
-        if (!payload.source.empty()) {
+    if (collection.is_null() || (is_empty_in_block && !payload.source)) {
+        if (payload.source) {
             throw file.error(collection.range(), "nothing is written here");
         }
         return splicer.replace(slot, wrapped(payload, path, depth));
@@ -250,9 +250,12 @@ void Editor::set(std::size_t index, const Path& path, const nlohmann::ordered_js
 void Editor::set_source(std::size_t index, const Path& path, std::string_view source,
                         std::initializer_list<std::string_view> after) {
     const File kept = parse_source(source, path.to_string());
-    const Node& value = kept.single();
-    Payload payload{.value = to_json(value), .source = std::string(source)};
-    payload.source_is_block = value.style() == Style::block && value.kind() != Kind::scalar;
+    Payload payload{.source = std::string(source)};
+    if (!source.empty()) {  // an empty one is a null that was not written
+        const Node& value = kept.single();
+        payload.value = to_json(value);
+        payload.source_is_block = value.style() == Style::block;
+    }
     Json expected = to_json(*document(index).root);
     auto edits = edits_for(file_, document(index), path, payload, after);
     json_at(expected, path) = payload.value;
@@ -336,6 +339,8 @@ std::string source(const File& file, const Node& node) {
             range.begin == 0 ? 0 : file.text().rfind('\n', range.begin - 1) + 1;
         const std::size_t bom = line == 0 && file.has_bom() ? 3 : 0;
         text.insert(0, range.begin - line - bom, ' ');
+    } else if (const Range tag = node.tag_range(); !tag.empty()) {
+        text.insert(0, std::string(file.text().substr(tag.begin, tag.size())) + " ");
     }
     return text;
 }

@@ -73,7 +73,7 @@ class Editor {
 };
 
 // The text of a value as it is written, to be kept elsewhere: of a block collection its lines
-// with their indentation, of anything else its range.
+// with their indentation, of anything else its tag and range.
 std::string source(const File& file, const Node& node);
 
 // A file of one value: what set_source() would put. For reading a kept source again.

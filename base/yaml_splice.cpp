@@ -120,35 +120,33 @@ std::size_t Splicer::skip_space(std::size_t at) const {
     return at;
 }
 
-// Behind the ':' or '-' of the slot, and behind anchor and tag of its value.
-std::size_t Splicer::after_indicator(const Slot& slot) const {
-    const Node& value = *slot.value;
-    std::size_t at = 0;
-    for (const Range& range : {value.anchor_range(), value.tag_range()}) {
-        at = std::max(at, range.end);
-    }
-    if (at != 0) {
-        return at;
-    }
-    if (slot.key != nullptr) {
-        return skip_space(slot.key->range().end) + 1;
-    }
-    at = value.range().begin;
-    while (at > 0 && text_[at - 1] != '-') {
-        --at;
+// The '-' of an item of a block sequence: what stands first behind the item before it.
+std::size_t Splicer::dash(const Slot& slot) const {
+    std::size_t at = slot.parent->range().begin;
+    for (const Node& item : slot.parent->items()) {
+        if (&item == slot.value) {
+            break;
+        }
+        at = skip_space(item.range().end);
     }
     return at;
+}
+
+// Behind the ':' or '-' of the slot, and behind anchor and tag of its value.
+std::size_t Splicer::after_indicator(const Slot& slot) const {
+    const std::size_t properties =
+        std::max(slot.value->anchor_range().end, slot.value->tag_range().end);
+    if (properties != 0) {
+        return properties;
+    }
+    return slot.key == nullptr ? dash(slot) + 1 : skip_space(slot.key->range().end) + 1;
 }
 
 std::size_t Splicer::entry_begin(const Slot& slot) const {
     if (slot.key != nullptr) {
         return slot.key->full_range().begin;
     }
-    const std::size_t begin = slot.value->full_range().begin;
-    if (slot.parent->style() == Style::flow) {
-        return begin;
-    }
-    return text_.rfind('-', begin == 0 ? 0 : begin - 1);
+    return slot.parent->style() == Style::flow ? slot.value->full_range().begin : dash(slot);
 }
 
 bool Splicer::in_flow(const Slot& slot) const {
@@ -206,10 +204,10 @@ std::string Splicer::shifted(std::string_view source, std::size_t from, std::siz
 }
 
 std::string Splicer::block_text(const Payload& payload, std::size_t indent) const {
-    if (!payload.source.empty()) {
+    if (payload.source) {
         const std::size_t from =
-            std::min(payload.source.find_first_not_of(' '), payload.source.size());
-        return without_last_break(with_breaks(shifted(payload.source, from, indent)));
+            std::min(payload.source->find_first_not_of(' '), payload.source->size());
+        return without_last_break(with_breaks(shifted(*payload.source, from, indent)));
     }
     return without_last_break(
         with_breaks(shifted(write(payload.value, {.indent = step_}), 0, indent)));
@@ -218,8 +216,8 @@ std::string Splicer::block_text(const Payload& payload, std::size_t indent) cons
 // The indentation of a block collection below an entry that begins in column `outer`. Kept text
 // keeps its own where that is possible, so that it comes back as it was.
 std::size_t Splicer::block_indent(const Payload& payload, std::size_t outer) const {
-    if (!payload.source.empty()) {
-        const std::size_t own = payload.source.find_first_not_of(' ');
+    if (payload.source) {
+        const std::size_t own = payload.source->find_first_not_of(' ');
         if ((own > outer && own <= outer + 8) || (own == outer && payload.value.is_array())) {
             return own;
         }
@@ -229,7 +227,7 @@ std::size_t Splicer::block_indent(const Payload& payload, std::size_t outer) con
 
 // A text of several lines under '|', without the last line break; "" when that is not possible.
 std::string Splicer::literal_text(const Payload& payload, std::size_t indent) const {
-    if (!payload.source.empty() || !payload.value.is_string()) {
+    if (payload.source || !payload.value.is_string()) {
         return {};
     }
     const std::string entry = write({{"k", payload.value}}, {.indent = step_});
@@ -241,8 +239,8 @@ std::string Splicer::literal_text(const Payload& payload, std::size_t indent) co
 // `indent` is that of the lines below a value that stretches over several.
 std::string Splicer::inline_text(const Payload& payload, Style style, Context context,
                                  std::size_t indent) const {
-    if (!payload.source.empty()) {
-        return without_last_break(with_breaks(payload.source));
+    if (payload.source) {
+        return without_last_break(with_breaks(*payload.source));
     }
     if (!payload.value.is_structured()) {
         return write_scalar(payload.value, style, context);
@@ -261,6 +259,24 @@ std::string Splicer::inline_text(const Payload& payload, Style style, Context co
 }
 
 std::vector<Edit> Splicer::replace(const Slot& slot, const Payload& payload) const {
+    auto edits = replace_value(slot, payload);
+    // A tag says what the old value was ("!!str" is right for any other text), and kept text
+    // brings its own.
+    const Node& value = *slot.value;
+    const Range tag = value.tag_range();
+    const bool fits =
+        !payload.source && payload.value.is_string() && value.tag() == "tag:yaml.org,2002:str";
+    if (!tag.empty() && !fits) {
+        std::size_t end = tag.end;
+        while (end < edits.front().range.begin && is_blank(text_[end])) {
+            ++end;
+        }
+        edits.insert(edits.begin(), {{tag.begin, end}, ""});
+    }
+    return edits;
+}
+
+std::vector<Edit> Splicer::replace_value(const Slot& slot, const Payload& payload) const {
     const Node& value = *slot.value;
     if (payload.is_block() && !in_flow(slot) && !is_json_) {
         return replace_by_block(slot, payload);
@@ -268,22 +284,28 @@ std::vector<Edit> Splicer::replace(const Slot& slot, const Payload& payload) con
     if (is_block_collection(value)) {
         return replace_block_by_inline(slot, payload);
     }
-    const Range range = value.range();
+    Range range = value.range();
     const Context where = context(slot.parent);
     const bool has_break = is_block_scalar(value) && text_[range.end - 1] == '\n';
+    const bool is_quoted =
+        value.style() == Style::double_quoted || value.style() == Style::single_quoted;
     std::string text;
-    if (where == Context::block && (is_block_scalar(value) || !has_more(range.end)) &&
-        value.style() != Style::double_quoted && value.style() != Style::single_quoted) {
-        text = literal_text(
-            payload, line_indent(entry_begin(slot.parent == nullptr ? Slot{nullptr, &value, &value}
-                                                                    : slot)));
+    if (where == Context::block && !is_quoted && slot.parent != nullptr &&
+        (is_block_scalar(value) || !has_more(range.end))) {
+        text = literal_text(payload, column(entry_begin(slot)));
+        if (!text.empty() && !has_break) {
+            range.end = line_end(range.end);  // blanks would become part of it
+        }
     }
     if (text.empty()) {
         text = inline_text(payload, is_block_scalar(value) ? Style::plain : value.style(), where,
                            line_indent(range.begin));
     }
-    if (range.empty() && range.begin > 0 && !is_blank(text_[range.begin - 1]) &&
-        std::string_view("\n[{").find(text_[range.begin - 1]) == std::string_view::npos) {
+    if (text.empty()) {  // a null that was not written; the blank came with what replaced it
+        range.begin -= is_blank(text_[range.begin - 1]) ? 1U : 0U;
+    } else if (range.begin == value.range().end && range.begin > 0 &&
+               !is_blank(text_[range.begin - 1]) &&
+               std::string_view("\n[{").find(text_[range.begin - 1]) == std::string_view::npos) {
         text.insert(0, " ");
     }
     if (has_break) {
@@ -304,7 +326,7 @@ std::vector<Edit> Splicer::replace_by_block(const Slot& slot, const Payload& pay
     const std::string tail = ends_line ? line_break_ : "";
     if (is_block_collection(value)) {
         const std::size_t at = column(range.begin);
-        const bool fits = payload.source.empty() && (at > outer || payload.value.is_array());
+        const bool fits = !payload.source && (at > outer || payload.value.is_array());
         const bool own_line = begins_line(range.begin);
         const std::size_t indent = fits || !own_line ? at : block_indent(payload, outer);
         if (own_line) {
@@ -312,14 +334,14 @@ std::vector<Edit> Splicer::replace_by_block(const Slot& slot, const Payload& pay
         }
         return {{range, block_text(payload, indent).substr(indent) + tail}};
     }
-    if (slot.key == nullptr) {  // behind the dash
-        const std::size_t begin = after_indicator(slot);
+    const std::size_t begin = after_indicator(slot);
+    const bool has_properties = value.full_range().begin != range.begin;
+    if (slot.key == nullptr && !has_properties) {  // beside the dash
         const std::size_t indent = range.empty() ? outer + 2 : column(range.begin);
         return {{{begin, range.end},
                  std::string(range.empty() ? 1 : range.begin - begin, ' ') +
                      block_text(payload, indent).substr(indent) + tail}};
     }
-    const std::size_t begin = after_indicator(slot);
     const std::string lines = line_break_ + block_text(payload, block_indent(payload, outer));
     if (ends_line) {
         return {{{begin, range.end}, lines + tail}};
@@ -422,6 +444,21 @@ std::vector<Edit> Splicer::remove(const Slot& slot) const {
     return in_flow(slot) ? remove_in_flow(slot) : remove_lines(slot);
 }
 
+// Whether the line break before `at` belongs to the value before that of `slot`.
+bool Splicer::ends_block_scalar(const Slot& slot, std::size_t at) const {
+    for (const Node& item : slot.parent->items()) {
+        if (item.range().end == at) {
+            return true;
+        }
+    }
+    for (const auto& entry : slot.parent->entries()) {
+        if (entry.value.range().end == at) {
+            return true;
+        }
+    }
+    return false;
+}
+
 std::vector<Edit> Splicer::remove_lines(const Slot& slot) const {
     const std::size_t begin = entry_begin(slot);
     const std::size_t end = slot.value->range().end;
@@ -430,7 +467,7 @@ std::vector<Edit> Splicer::remove_lines(const Slot& slot) const {
     if (begins_line(begin)) {
         const std::size_t from = line_begin(begin);
         const bool cut_off = behind == text_.size() && !text_.ends_with('\n');
-        if (cut_off && from >= 1 && text_[from - 1] == '\n') {
+        if (cut_off && from >= 1 && text_[from - 1] == '\n' && !ends_block_scalar(slot, from)) {
             const bool crlf = from >= 2 && text_[from - 2] == '\r';
             return {{{from - (crlf ? 2U : 1U), behind}, ""}};
         }

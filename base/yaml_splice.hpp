@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,11 +17,11 @@ namespace wasmplug::yaml {
 // A value to be put somewhere: made by us, or text that a person wrote.
 struct Payload {
     nlohmann::ordered_json value;
-    std::string source;  // if any; what source() gave
+    std::optional<std::string> source;  // what source() gave
     bool source_is_block = false;
 
     bool is_block() const {
-        return source.empty() ? value.is_structured() && !value.empty() : source_is_block;
+        return source ? source_is_block : value.is_structured() && !value.empty();
     }
 };
 
@@ -55,11 +56,13 @@ class Splicer {
     std::string literal_text(const Payload& payload, std::size_t indent) const;
     std::string shifted(std::string_view source, std::size_t from, std::size_t to) const;
     std::string with_breaks(std::string text) const;
+    std::vector<Edit> replace_value(const Slot& slot, const Payload& payload) const;
     std::vector<Edit> replace_by_block(const Slot& slot, const Payload& payload) const;
     std::vector<Edit> replace_block_by_inline(const Slot& slot, const Payload& payload) const;
     std::vector<Edit> insert_in_flow(const Node& collection, const Node& after,
                                      const std::string& entry) const;
     std::vector<Edit> insert_lines(std::size_t end, const std::string& lines) const;
+    bool ends_block_scalar(const Slot& slot, std::size_t at) const;
     std::vector<Edit> remove_lines(const Slot& slot) const;
     std::vector<Edit> remove_in_flow(const Slot& slot) const;
 
@@ -73,6 +76,7 @@ class Splicer {
     bool begins_line(std::size_t at) const;
     bool has_more(std::size_t at) const;  // than blanks up to the end of the line
     std::size_t skip_space(std::size_t at) const;
+    std::size_t dash(const Slot& slot) const;
     std::size_t after_indicator(const Slot& slot) const;
     std::size_t entry_begin(const Slot& slot) const;
 

@@ -81,7 +81,7 @@ std::string string_text(const std::string& text, Style style, Context context) {
     }
     if (style == Style::double_quoted || style == Style::single_quoted || escapes ||
         needs_quotes(text) ||
-        (context == Context::flow && text.find_first_of(",[]{}") != std::string::npos)) {
+        (context == Context::flow && text.find_first_of(",[]{}?") != std::string::npos)) {
         return double_quoted(text);
     }
     return text;

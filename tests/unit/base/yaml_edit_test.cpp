@@ -89,6 +89,7 @@ TEST(YamlEdit, ReplacesABlockScalar) {
          "a:\n  url: |\n    x\n    y\n  b: 1\n"},
         {"a:\n  url: x\n  b: 1\n", "a.url", "x\ny", "a:\n  url: |-\n    x\n    y\n  b: 1\n"},
         {"url: x # c\n", "url", "x\ny", "url: \"x\\ny\" # c\n"},
+        {"- k: x \n  l: 1\n", "[0].k", "x\ny", "- k: |-\n    x\n    y\n  l: 1\n"},
     });
 }
 
@@ -161,6 +162,10 @@ TEST(YamlEdit, ReplacesATree) {
         {"a:\n  b: 1", "a", Json::object(), "a: {}"},
         {"e: 1\na: &x\n  b: 1\n", "a", 5, "e: 1\na: &x 5\n"},
         {"a: |\n  text\ne: 1\n", "a", tree, "a:\n  k:\n    - 1\n    - l: 2\ne: 1\n"},
+        {"- # a-b\n  - # c-d\n    x: 1\n", "[0][0]", "y", "- # a-b\n  - y # c-d\n"},
+        {"- &a x\n- 1\n", "[0]", Json::parse(R"({"k":1})"), "- &a\n  k: 1\n- 1\n"},
+        {"a: !!str 5\n", "a", 7, "a: 7\n"},
+        {"a: !!set {x: 1} # c\n", "a", Json::parse(R"({"k":1})"), "a: # c\n  k: 1\n"},
         {"---\n", "", tree, "---\nk:\n  - 1\n  - l: 2\n"},
         {"s: {a: 1}\n", "s.a", tree, "s: {a: {k: [1, {l: 2}]}}\n"},
     });
@@ -172,6 +177,7 @@ TEST(YamlEdit, RemovesAnEntryWithItsLine) {
         {"a: 1\nb: |\n  x\n  y\nc: 3\n", "b", "a: 1\nc: 3\n"},
         {"a: 1\nb: 2", "b", "a: 1"},
         {"a: 1\r\nb: 2", "b", "a: 1"},
+        {"a: |\n  t\nb: 2", "b", "a: |\n  t\n"},
         {"a: 1\nb:\n  c: 1\n  d: 2\n", "b", "a: 1\n"},
         {"- k: 1 # c\n  l: 2\n", "[0].k", "- l: 2\n"},
         {"- k: 1\n- l: 2\n", "[0]", "- l: 2\n"},
@@ -241,7 +247,8 @@ TEST(YamlEdit, PutsAKeptSourceBackByteForByte) {
     for (const char* one : {"k: {a: 1,  b: [ 2 ]}\nl: 1\n", "k: 'it''s'\n", "k: 0x10 # c\n",
                             "k: |-\n  a\n   b\n\nl: 1\n", "- k:\n  - 1\n  -   2\n  l: 1\n",
                             "- k:\n    a: 1\n    b:   2\n", "{\"k\": {\n  \"a\": 1\n}}\n",
-                            "k: >\r\n  a\r\n  b\r\nl: 1\r\n"}) {
+                            "k: >\r\n  a\r\n  b\r\nl: 1\r\n", "k:   # c\n", "k: !!str 5\n",
+                            "- k: &a\n      b: 1\n"}) {
         Editor again = editor(one);
         const Path place = path(one[0] == '-' ? "[0].k" : "k");
         const std::string text = source(again.file(), *again.file().single().at(place));
