@@ -162,10 +162,10 @@ TEST(YamlEdit, ReplacesATree) {
         {"a:\n  b: 1", "a", Json::object(), "a: {}"},
         {"e: 1\na: &x\n  b: 1\n", "a", 5, "e: 1\na: &x 5\n"},
         {"a: |\n  text\ne: 1\n", "a", tree, "a:\n  k:\n    - 1\n    - l: 2\ne: 1\n"},
-        {"- # a-b\n  - # c-d\n    x: 1\n", "[0][0]", "y", "- # a-b\n  - y # c-d\n"},
+        {"- # a-b\n  - # c-d\n    x: 1\n", "[0][0]", "w", "- # a-b\n  - w # c-d\n"},
         {"- &a x\n- 1\n", "[0]", Json::parse(R"({"k":1})"), "- &a\n  k: 1\n- 1\n"},
         {"a: !!str 5\n", "a", 7, "a: 7\n"},
-        {"a: !!set {x: 1} # c\n", "a", Json::parse(R"({"k":1})"), "a: # c\n  k: 1\n"},
+        {"a: !!set {x: 1} # c\n", "a", Json::parse(R"({"k":1})"), "a:  # c\n  k: 1\n"},
         {"---\n", "", tree, "---\nk:\n  - 1\n  - l: 2\n"},
         {"s: {a: 1}\n", "s.a", tree, "s: {a: {k: [1, {l: 2}]}}\n"},
     });
