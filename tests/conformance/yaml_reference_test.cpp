@@ -174,7 +174,7 @@ TEST(YamlReference, ReadsMadeUpTextsAsKubernetesDoes) {
     std::size_t shown = 0;
     for (std::size_t i = 0; i < texts.size(); ++i) {
         const std::string here = ours(texts[i]);
-        read += here.starts_with("error:") ? 0 : 1;
+        read += here.starts_with("error:") ? 0U : 1U;
         if (!agree(answers[i], here) && ++shown < 25) {
             ADD_FAILURE() << Json(texts[i]).dump() << "\n  Kubernetes: " << answers[i]
                           << "\n  here:       " << here;
