@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -8,8 +11,10 @@
 
 #include "base/image_reference.hpp"
 #include "commands/registry_flags.hpp"
+#include "commands/release_flags.hpp"
 #include "commands/shipping.hpp"
 #include "oci/open.hpp"
+#include "release/files.hpp"
 
 namespace wasmplug {
 namespace {
@@ -17,6 +22,9 @@ namespace {
 struct PushOptions {
     std::vector<std::string> words;
     std::vector<std::string> tags;
+    std::string update;
+    std::string as;
+    RecordFlags record;
     PackageFlags package;
     RegistryFlags registry;
 };
@@ -74,26 +82,86 @@ nlohmann::ordered_json to_json(const PushResult& result) {
     return document;
 }
 
-// The last of several words is the destination.
+// The last of several words is the destination, unless it is a file or folder.
 struct Plan {
     std::vector<std::string> sources;
-    ImageReference destination;
+    std::optional<ImageReference> destination;
 };
 
 Plan plan_of(const PushOptions& options) {
     Plan plan;
     plan.sources = options.words;
-    if (plan.sources.size() != 2) {
-        throw usage_error("push takes a source and a reference",
-                          "wasmplug push plugin.wasm HOST/REPOSITORY:TAG");
+    std::error_code error;
+    const std::string& last = options.words.back();
+    if (options.words.size() > 1 &&
+        (is_local_reference(last) || !std::filesystem::exists(last, error))) {
+        plan.destination = parse_reference(last);
+        plan.sources.pop_back();
     }
-    plan.destination = parse_reference(plan.sources.back());
-    plan.sources.pop_back();
-    if (!plan.destination.digest.empty()) {
-        throw usage_error(fmt::format("{} has a digest", options.words.back()),
+    if (plan.destination && !plan.destination->digest.empty()) {
+        throw usage_error(fmt::format("{} has a digest", last),
                           "a push makes its digest; name a tag");
     }
+    if (plan.sources.size() > 1 && (plan.destination || !options.update.empty())) {
+        throw usage_error("one reference cannot name several sources",
+                          "without it each project goes to the repository of its plugin.yaml");
+    }
     return plan;
+}
+
+// The repository that a project's own manifest names.
+ImageReference home_of(const Shipped& shipped, Services& services) {
+    const auto manifest = std::filesystem::path(shipped.directory) / "plugin.yaml";
+    std::error_code error;
+    if (shipped.directory.empty() || !std::filesystem::exists(manifest, error)) {
+        throw usage_error(
+            fmt::format("where shall {} go?", shipped.source),
+            "name HOST/REPOSITORY:TAG; only a project with a plugin.yaml knows its own");
+    }
+    TargetFlags flags;
+    flags.target = manifest.string();
+    const auto files = open_targets(flags, "", services);
+    const std::string url = release::state_of(files.front().targets.front()).content.url;
+    const std::string repository = release::repository_of(url);
+    if (repository.empty()) {
+        throw Error(fmt::format("{} names no image: '{}'", manifest.string(), url),
+                    "give its spec.url an oci:// address, or name HOST/REPOSITORY:TAG");
+    }
+    return parse_reference(repository);
+}
+
+// The name that the cluster uses. A loopback host is another machine there.
+ImageReference name_in_cluster(const ImageReference& pushed, const PushOptions& options) {
+    if (!options.as.empty()) {
+        ImageReference named = parse_reference(options.as);
+        return named.tag.empty() ? named.with_tag(pushed.tag) : named;
+    }
+    if (pushed.kind != ImageReference::Kind::registry || is_loopback_host(pushed.host)) {
+        throw usage_error(
+            fmt::format("a cluster cannot pull from {}", pushed.name()),
+            "--as HOST/REPOSITORY says what the cluster calls it, as kind-registry:5000/auth");
+    }
+    return pushed;
+}
+
+std::vector<release::FileSteps> pin(const Pushed& pushed, const PushOptions& options,
+                                    Services& services) {
+    const ImageReference named = name_in_cluster(pushed.reference, options);
+    TargetFlags flags;
+    flags.target = options.update;
+    const auto files = open_targets(flags, "", services);
+    const release::Wanted wanted{.url = named.url(),
+                                 .sha256 = hex(pushed.shipped.shipment.image.manifest.digest),
+                                 .version = named.tag};
+    const auto recording = recording_of(options.record, services);
+    auto steps = release::prepare(
+        files,
+        [&](const release::Located& located) {
+            return release::plan_update(located, wanted, recording);
+        },
+        services.cancel);
+    release::write_steps(steps, services.cancel);
+    return steps;
 }
 
 // What nobody's agent would load is not pushed by mistake; --layout says that it is none.
@@ -108,29 +176,53 @@ void gate(const Shipped& shipped, const PushOptions& options, Services& services
     }
 }
 
+Pushed push(const std::string& source, const Plan& plan, const PushOptions& options,
+            const oci::RegistryOptions& registry, Services& services) {
+    Pushed pushed;
+    pushed.shipped = ship(source, options.package, oci::Module::trust_index, registry, services);
+    gate(pushed.shipped, options, services);
+    const ImageReference destination =
+        plan.destination ? *plan.destination : home_of(pushed.shipped, services);
+    pushed.reference = destination.with_tag(tag_for(destination, pushed.shipped));
+    if (!options.update.empty()) {
+        name_in_cluster(pushed.reference, options);  // refused before anything is sent
+    }
+    const auto store = oci::open_store(pushed.reference, oci::Access::push, registry, services);
+    std::vector<std::string> tags{pushed.reference.tag};
+    tags.insert(tags.end(), options.tags.begin(), options.tags.end());
+    pushed.report = in_context("pushing " + source,
+                               [&] { return store->write(pushed.shipped.shipment.image, tags); });
+    services.out.progress("");
+    for (const auto& warning : pushed.report.warnings) {
+        services.out.warn(warning);
+    }
+    for (const auto& warning : oci::reference_warnings(pushed.reference)) {
+        services.out.warn(warning);
+    }
+    return pushed;
+}
+
 ExitCode run_push(const PushOptions& options, Services& services) {
     const Plan plan = plan_of(options);
+    for (const auto& tag : options.tags) {
+        if (!is_valid_tag(tag)) {
+            throw usage_error(fmt::format("'{}' is no tag", tag));
+        }
+    }
     const oci::RegistryOptions registry = registry_options(options.registry, services);
     PushResult result;
     for (const auto& source : plan.sources) {
-        Pushed pushed;
-        pushed.shipped =
-            ship(source, options.package, oci::Module::trust_index, registry, services);
-        gate(pushed.shipped, options, services);
-        pushed.reference = plan.destination.with_tag(tag_for(plan.destination, pushed.shipped));
-        const auto store = oci::open_store(pushed.reference, oci::Access::push, registry, services);
-        std::vector<std::string> tags{pushed.reference.tag};
-        tags.insert(tags.end(), options.tags.begin(), options.tags.end());
-        pushed.report = in_context(
-            "pushing " + source, [&] { return store->write(pushed.shipped.shipment.image, tags); });
-        services.out.progress("");
-        for (const auto& warning : pushed.report.warnings) {
-            services.out.warn(warning);
+        result.images.push_back(push(source, plan, options, registry, services));
+    }
+    if (!options.update.empty()) {
+        for (const auto& file : pin(result.images.front(), options, services)) {
+            for (const auto& note : file.notes) {
+                services.out.warn(fmt::format("{}: {}", file.path.string(), note));
+            }
+            services.out.step(
+                fmt::format("{} {}", file.before == file.after ? "already pinned in" : "pinned in",
+                            file.path.string()));
         }
-        for (const auto& warning : oci::reference_warnings(pushed.reference)) {
-            services.out.warn(warning);
-        }
-        result.images.push_back(std::move(pushed));
     }
     services.out.show(result);
     return ExitCode::ok;
@@ -139,19 +231,27 @@ ExitCode run_push(const PushOptions& options, Services& services) {
 void add_push(CLI::App& command, Run& selected) {
     auto options = std::make_shared<PushOptions>();
     command
-        .add_option("SOURCE REF", options->words,
+        .add_option("SOURCE... [REF]", options->words,
                     "A .wasm file, a project, oci:DIR[:TAG] or oci-archive:FILE[:TAG]; then where "
-                    "to, HOST/REPOSITORY[:TAG]")
+                    "to. Without REF a project goes to the repository of its plugin.yaml")
         ->required()
         ->type_name("REF");
     command.add_option("--tag", options->tags, "Name it so as well; may be repeated")
         ->type_name("TAG")
         ->allow_extra_args(false);
+    command
+        .add_option("--update", options->update,
+                    "Write url and sha256 into this manifest, and record it")
+        ->type_name("FILE");
+    command.add_option("--as", options->as, "With --update: what the cluster calls the same image")
+        ->type_name("REF");
+    command.add_option("--why", options->record.why, "With --update: the reason, for history")
+        ->type_name("TEXT");
     add_package_flags(command, options->package);
     add_registry_flags(command, options->registry, RegistryUse::write);
     command.footer(
-        "wasmplug push . ghcr.io/acme/auth\n"
-        "wasmplug push plugin.wasm ghcr.io/acme/auth:1.2.0\n"
+        "wasmplug push .\n"
+        "wasmplug push plugin.wasm ghcr.io/acme/auth:1.2.0 --update plugin.yaml\n"
         "wasmplug push oci:dist:1.2.0 127.0.0.1:5000/auth:1.2.0 --tag stable");
     selects(command, selected, options, run_push);
 }
