@@ -17,6 +17,7 @@
 #include "commands/test_files.hpp"
 #include "envoy/engine.hpp"
 #include "envoy/server.hpp"
+#include "plugintest/live.hpp"
 #include "plugintest/workers.hpp"
 
 namespace wasmplug {
@@ -37,6 +38,11 @@ struct TestOptions {
     bool trace = false;
     bool watch = false;
     std::vector<std::string> reports;
+    std::string url;
+    std::vector<std::string> headers;
+    std::vector<std::string> resolve;
+    std::string ca_file;
+    std::string record;
 };
 
 struct TestResult {
@@ -225,6 +231,35 @@ std::optional<std::uint64_t> seed_of(const std::string& text, Services& services
     return seed;
 }
 
+plugintest::LiveTarget target_of(const TestOptions& options) {
+    plugintest::LiveTarget target;
+    target.url = options.url;
+    target.resolve = options.resolve;
+    target.tls.ca_file = options.ca_file;
+    for (const auto& header : options.headers) {
+        const auto colon = header.find(':');
+        if (colon == std::string::npos || colon == 0) {
+            throw usage_error(fmt::format("--header {} is not NAME: VALUE", printable(header)));
+        }
+        const auto value = header.find_first_not_of(' ', colon + 1);
+        target.headers.emplace_back(header.substr(0, colon),
+                                    value == std::string::npos ? "" : header.substr(value));
+    }
+    plugintest::check_target(target);
+    return target;
+}
+
+// Asks the endpoint once and prints the answer as a test.
+ExitCode record(const TestOptions& options, Services& services) {
+    auto target = target_of(options);
+    const auto url = *parse_url(options.url);
+    target.url = url.origin();
+    services.out.print(plugintest::recorded_test(
+        target, "GET", url.query.empty() ? url.path : url.path + "?" + url.query, services.send,
+        services.cancel));
+    return ExitCode::ok;
+}
+
 TestResult run_all(const TestOptions& options, Services& services) {
     plugintest::WorkerJob job;
     job.module = options.module;
@@ -236,6 +271,16 @@ TestResult run_all(const TestOptions& options, Services& services) {
     TestResult result;
     result.engine = options.engine;
     result.trace = options.trace;
+    if (!options.url.empty()) {
+        const auto engine =
+            plugintest::live_engine(target_of(options), services.send, services.cancel);
+        result.engine = options.url;
+        for (const auto& file : files) {
+            job.file = file;
+            result.files.push_back(plugintest::run_here(job, engine, plugintest::client_visible));
+        }
+        return result;
+    }
     if (options.engine == "envoy") {
         const auto engine =
             envoy::engine(envoy::find_envoy(options.envoy, services.environment), services);
@@ -313,6 +358,13 @@ ExitCode run_test(const TestOptions& given, Services& services) {
     if (options.subjects.empty()) {
         options.subjects = {"."};
     }
+    if (!options.record.empty()) {
+        if (!options.url.empty()) {
+            throw usage_error("--record and --url name two endpoints");
+        }
+        options.url = std::exchange(options.record, {});
+        return record(options, services);
+    }
     if (!options.watch) {
         return run_once(options, services);
     }
@@ -363,10 +415,32 @@ void add_test(CLI::App& command, Run& selected) {
     command.add_option("--report", options->reports, "Also write a report: junit, tap, github, …")
         ->type_name("FORMAT=FILE")
         ->allow_extra_args(false);
+    command
+        .add_option("--url", options->url,
+                    "Check what a client sees against this running endpoint instead")
+        ->type_name("URL")
+        ->allow_extra_args(false);
+    command.add_option("--header", options->headers, "Send this with every request to the URL")
+        ->type_name("NAME:VALUE")
+        ->allow_extra_args(false);
+    command
+        .add_option("--resolve", options->resolve, "Connect to ADDRESS for HOST:PORT of the URL")
+        ->type_name("HOST:PORT:ADDRESS")
+        ->allow_extra_args(false);
+    command.add_option("--ca-file", options->ca_file, "Trust the certificates in this file")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    command
+        .add_option("--record", options->record,
+                    "Ask URL once, and print what it answered as a test file")
+        ->type_name("URL")
+        ->allow_extra_args(false);
     command.footer(
         "wasmplug test\n"
         "wasmplug test auth.test.yaml --filter 'denied*' --trace\n"
         "wasmplug test --engine envoy\n"
+        "wasmplug test --url https://shop.example.com --header 'x-canary: 1'\n"
+        "wasmplug test --record https://shop.example.com/ > shop.test.yaml\n"
         "wasmplug test --report junit=report.xml");
     selects(command, selected, options, run_test);
 }

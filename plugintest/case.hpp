@@ -31,6 +31,9 @@ struct Message {
     }
 };
 
+// What a request's :authority is when the test names none.
+inline constexpr const char* default_authority = "example.com";
+
 // The value of the first header `name` (lower case), or "".
 std::string first_header(const Headers& headers, std::string_view name);
 

@@ -147,6 +147,7 @@ class FileReader {
             test.skip = values.text(member.value, "skip");
         } else if (member.name == "config") {
             test.test.plugins.front().config = read_config(reading, member.value);
+            test.own_config = true;
         } else if (member.name == "plugin") {
             const auto config = test.test.plugins.front().config;
             test.test.plugins.front() = read_plugin(reading, member.value, options_.module);

@@ -16,6 +16,7 @@ struct TestCase {
     std::vector<Expect> steps;  // of test.steps, same order
     Expect whole;
     std::optional<std::string> skip;  // the file says so, and why
+    bool own_config = false;          // it does not run with the file's configuration
     Place place;
 };
 

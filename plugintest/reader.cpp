@@ -343,7 +343,7 @@ void complete_request(Message& message) {
         std::erase_if(message.headers, [&](const auto& header) { return header.first == name; });
     };
     take(":authority",
-         has(message.headers, "host") ? first_header(message.headers, "host") : "example.com");
+         has(message.headers, "host") ? first_header(message.headers, "host") : default_authority);
     std::erase_if(message.headers, [](const auto& header) { return header.first == "host"; });
     take(":path", "/");
     take(":method", message.body.empty() ? "GET" : "POST");

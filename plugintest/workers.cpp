@@ -145,12 +145,17 @@ FileResult run_in_worker(const std::string& program, const WorkerJob& job,
     }
 }
 
-FileResult run_here(const WorkerJob& job, const Engine& engine) {
+FileResult run_here(const WorkerJob& job, const Engine& engine,
+                    const std::function<TestCase(TestCase)>& adapt) {
     FileResult result;
     result.file = job.file;
     try {
+        auto file = read_job_file(job);
+        for (auto& test : file.tests) {
+            test = adapt ? adapt(std::move(test)) : std::move(test);
+        }
         run_file(
-            read_job_file(job), engine, job.options, [](const TestCase&) {},
+            file, engine, job.options, [](const TestCase&) {},
             [&](CaseResult each) { result.cases.push_back(std::move(each)); });
     } catch (const Error& error) {
         if (error.code() == ExitCode::interrupted) {

@@ -32,8 +32,9 @@ FileResult run_in_worker(const std::string& program, const WorkerJob& job,
                          const WorkerLimits& limits, const Spawn& spawn, const Cancel& cancel);
 
 // The same in this very process, for engines that keep plugins out of it (a real Envoy).
-// Only what Cancel::check throws leaves it.
-FileResult run_here(const WorkerJob& job, const Engine& engine);
+// `adapt` changes each test first. Only what Cancel::check throws leaves it.
+FileResult run_here(const WorkerJob& job, const Engine& engine,
+                    const std::function<TestCase(TestCase)>& adapt = {});
 
 // The other side: reads the job from `input`, hands every message to `send` as one line.
 // Never throws.

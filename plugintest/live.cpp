@@ -1,0 +1,189 @@
+#include "plugintest/live.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+
+namespace wasmplug::plugintest {
+namespace {
+
+std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+    });
+    return text;
+}
+
+// The client makes these itself.
+bool is_framing(std::string_view name) {
+    return name == "content-length" || name == "transfer-encoding" || name == "connection";
+}
+
+std::string url_of(const LiveTarget& target, const std::string& path) {
+    std::string base = target.url;
+    while (base.ends_with('/')) {
+        base.pop_back();
+    }
+    return base + (path.starts_with('/') ? path : "/" + path);
+}
+
+HttpRequest request_to(const LiveTarget& target, const Message& message) {
+    HttpRequest request;
+    request.method = first_header(message.headers, ":method");
+    request.url = url_of(target, first_header(message.headers, ":path"));
+    for (const auto& [name, value] : message.headers) {
+        if (!name.starts_with(':') && !is_framing(name)) {
+            request.headers.emplace_back(name, value);
+        }
+    }
+    // A test that names no authority means the endpoint's own.
+    const std::string authority = first_header(message.headers, ":authority");
+    if (!authority.empty() && authority != default_authority) {
+        request.headers.emplace_back("Host", authority);
+    }
+    request.headers.insert(request.headers.end(), target.headers.begin(), target.headers.end());
+    if (!message.body.empty()) {
+        request.body = body_of(message.whole_body());
+    }
+    request.max_redirects = 0;
+    request.resolve = target.resolve;
+    request.tls = target.tls;
+    return request;
+}
+
+Message message_of(const HttpResponse& response) {
+    Message message;
+    message.headers = {{":status", std::to_string(response.status)}};
+    for (const auto& [name, value] : response.headers) {
+        message.headers.emplace_back(lower(name), value);
+    }
+    if (!response.body.empty()) {
+        message.body = {response.body};
+    }
+    return message;
+}
+
+void keep_response_only(Expect& expect) {
+    Expect kept;
+    kept.response = std::move(expect.response);
+    if (kept.response) {
+        kept.response->details.reset();
+    }
+    // What the plugin answers by itself is what the client gets.
+    if (expect.local_reply && !kept.response) {
+        kept.response = std::move(expect.local_reply);
+        kept.response->details.reset();
+        kept.response->grpc_status.reset();
+    }
+    kept.place = expect.place;
+    kept.given = kept.response.has_value();
+    expect = std::move(kept);
+}
+
+std::string quoted(const std::string& text) {
+    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+void check_target(const LiveTarget& target) {
+    if (!parse_url(target.url)) {
+        throw usage_error(fmt::format("'{}' is no http or https URL", target.url),
+                          "write --url https://HOST[:PORT]");
+    }
+}
+
+Engine live_engine(const LiveTarget& target, const Send& send, const Cancel& cancel) {
+    return [target, send, cancel](const Case& test) {
+        Observed seen;
+        for (const auto& step : test.steps) {
+            StepObserved& shown = seen.steps.emplace_back();
+            if (!step.request) {
+                continue;
+            }
+            try {
+                shown.response = message_of(send(request_to(target, *step.request), cancel));
+            } catch (const HttpError& error) {
+                shown.outcome = Outcome::reset;
+                shown.response_details = error.what();
+            }
+            seen.trace.push_back(
+                fmt::format("{} {} -> {}", first_header(step.request->headers, ":method"),
+                            first_header(step.request->headers, ":path"),
+                            shown.response ? first_header(shown.response->headers, ":status")
+                                           : shown.response_details));
+        }
+        return seen;
+    };
+}
+
+TestCase client_visible(TestCase test) {
+    if (test.skip) {
+        return test;
+    }
+    const auto& given = test.test;
+    const bool waits = std::any_of(given.steps.begin(), given.steps.end(), [](const auto& step) {
+        return step.ticks > 0 || step.advance.count() > 0 || step.push;
+    });
+    const bool upstream_matters =
+        std::any_of(given.steps.begin(), given.steps.end(), [](const auto& step) {
+            return step.upstream_resets || step.upstream.headers.size() > 2 ||
+                   !step.upstream.body.empty() ||
+                   first_header(step.upstream.headers, ":status") != "200";
+        });
+    if (test.own_config) {
+        test.skip = "it has a configuration of its own, and the endpoint has one already";
+    } else if (!given.calls.empty()) {
+        test.skip = "the services that the plugin calls are the endpoint's own";
+    } else if (waits) {
+        test.skip = "nothing can move the endpoint's clock or fill its queues";
+    } else if (upstream_matters) {
+        test.skip = "the endpoint's upstream answers as it likes";
+    }
+    keep_response_only(test.whole);
+    bool visible = test.whole.given;
+    for (auto& step : test.steps) {
+        keep_response_only(step);
+        visible = visible || step.given;
+    }
+    if (!test.skip && !visible) {
+        test.skip = "it expects nothing that a client can see";
+    }
+    return test;
+}
+
+std::string recorded_test(const LiveTarget& target, const std::string& method,
+                          const std::string& path, const Send& send, const Cancel& cancel) {
+    Message message;
+    message.headers = {{":method", method}, {":path", path}};
+    const auto response = message_of(send(request_to(target, message), cancel));
+    std::string text = fmt::format(
+        "wasmplug: 1\nplugin:\n  wasm: build/plugin.wasm\ntests:\n  - name: {}\n"
+        "    request: {{method: {}, path: {}}}\n"
+        "    expect:\n      response:\n        status: {}\n",
+        quoted(fmt::format("{} {}", method, path)), quoted(method), quoted(path),
+        first_header(response.headers, ":status"));
+    std::string headers;
+    for (const auto& [name, value] : response.headers) {
+        if (!name.starts_with(':') && !is_volatile_header(name)) {
+            headers += fmt::format("          {}: {}\n", quoted(name), quoted(value));
+        }
+    }
+    if (!headers.empty()) {
+        text += "        headers:\n" + headers;
+    }
+    constexpr std::size_t longest = 64 * 1024;
+    const std::string body = response.whole_body();
+    if (!body.empty() && body.size() <= longest) {
+        text += "        body: " + quoted(body) + "\n";
+    }
+    return text;
+}
+
+}  // namespace wasmplug::plugintest
