@@ -162,7 +162,7 @@ std::string broken(std::string text, std::mt19937& random) {
                 text.insert(at, text.substr(at, 1 + random() % 8));
                 break;
             case 2:
-                text[at] = "\n:- {}[],#&*!|>'\"%@\t\xC3\x80z"[random() % 25];
+                text[at] = "\n:- {}[],#&*!|>'\"%@\t\xC3\x80z"[random() % 23];
                 break;
             default:
                 std::swap(text[at], text[random() % text.size()]);
