@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "commands/command.hpp"
+#include "commands/registry_flags.hpp"
 #include "commands/release_flags.hpp"
 #include "release/artefact.hpp"
 #include "release/history.hpp"
@@ -15,6 +16,7 @@ namespace {
 struct RollbackOptions {
     TargetFlags target;
     RecordFlags record;
+    RegistryFlags registry;
     release::RollbackChoice choice;
 };
 
@@ -37,6 +39,16 @@ ExitCode run_rollback(const RollbackOptions& options, Services& services) {
     const ReleaseResult result{.rollback = true,
                                .dry_run = options.record.dry_run,
                                .files = release::prepare(files, plan, services.cancel)};
+    if (!services.offline) {
+        release::Resolver resolver(registry_options(options.registry, services), services);
+        for (const auto& file : result.files) {
+            for (const auto& step : file.steps) {
+                if (step.changed) {
+                    resolver.check_there(step.after);
+                }
+            }
+        }
+    }
     finish_release(result, services);
     return ExitCode::ok;
 }
@@ -54,6 +66,7 @@ void add_rollback(CLI::App& command, Run& selected) {
         ->type_name("DIGEST");
     command.add_flag("--only-version", choice.only_version, "Leave the configuration as it is");
     add_record_flags(command, options->record);
+    add_registry_flags(command, options->registry, RegistryUse::read);
     command.footer(
         "wasmplug rollback plugin.yaml --why 'errors after 1.4.0'\n"
         "wasmplug rollback plugin.yaml --to-revision 12 --dry-run");

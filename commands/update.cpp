@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "base/image_reference.hpp"
 #include "commands/command.hpp"
+#include "commands/registry_flags.hpp"
 #include "commands/release_flags.hpp"
 #include "release/artefact.hpp"
 
@@ -19,6 +20,7 @@ namespace {
 struct UpdateOptions {
     TargetFlags target;
     RecordFlags record;
+    RegistryFlags registry;
     std::string reference;
     std::string range;
     std::string from;
@@ -118,7 +120,7 @@ ExitCode run_update(const UpdateOptions& options, Services& services) {
             wanted.settings.push_back(release::parse_setting(text, string));
         }
     }
-    release::Resolver resolver(services);
+    release::Resolver resolver(registry_options(options.registry, services), services);
     const auto recording = recording_of(options.record, services);
     // Resolved before the targets are planned side by side: a version is looked up once.
     std::vector<std::vector<release::Wanted>> wanted_of;
@@ -129,6 +131,8 @@ ExitCode run_update(const UpdateOptions& options, Services& services) {
             const auto state = release::state_of(located);
             if (!options.reference.empty()) {
                 resolver.resolve(options.reference, options.sha256, state, one);
+            } else if (!options.range.empty()) {
+                resolver.resolve_range(options.range, state, one);
             } else if (options.from.empty()) {
                 one.url = state.content.url;
                 one.sha256 = state.content.sha256;
@@ -177,6 +181,7 @@ void add_update(CLI::App& command, Run& selected) {
         ->type_name("PATH=VALUE")
         ->allow_extra_args(false);
     add_record_flags(command, options->record);
+    add_registry_flags(command, options->registry, RegistryUse::read);
     command.footer(
         "wasmplug update plugin.yaml ghcr.io/acme/auth:1.4.0 --why 'fixes #12'\n"
         "wasmplug update deploy/ ghcr.io/acme/auth:1.4.0\n"

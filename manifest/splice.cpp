@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "base/error.hpp"
+#include "base/yaml_write.hpp"
 
 namespace wasmplug::manifest {
 namespace {
@@ -25,23 +26,6 @@ bool is_flow(const Node& mapping) {
 bool is_block_scalar(const Node& node) {
     return node.kind() == Kind::scalar &&
            (node.style() == Style::literal || node.style() == Style::folded);
-}
-
-bool plain_everywhere(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("_./:@~+-=%").find(c) != npos;
-}
-
-// A plain scalar that no YAML 1.1 or 1.2 reader takes for another type, a key or an indicator.
-bool safe_plain(std::string_view text) {
-    const auto first = text.empty() ? '-' : text.front();
-    return std::ranges::all_of(text, plain_everywhere) && !text.empty() && text.back() != ':' &&
-           std::string_view("-:@%=~+.").find(first) == npos && !text.starts_with("---") &&
-           yaml::plain_type(text) == yaml::Type::string &&
-           // YAML 1.2's 0o17 is a string for a 1.1 reader, and so on for digits with "_" or ":".
-           !(first >= '0' && first <= '9' &&
-             text.find_first_not_of("0123456789_:.eExXoObB+-abcdefABCDEF") == npos) &&
-           text.find("://") == text.find(':');
 }
 
 std::vector<Entry> own_entries(const Node& mapping) {
@@ -181,10 +165,19 @@ std::string Splicer::quoted(const std::string& text) const {
 }
 
 std::string Splicer::string_text(const std::string& text, bool flow) const {
-    if (json_ || !safe_plain(text) || (flow && text.find_first_of(",[]{}") != npos)) {
+    if (json_ || yaml::needs_quotes(text) || (flow && text.find_first_of(",[]{}") != npos)) {
         return double_quoted(text);
     }
     return text;
+}
+
+std::string Splicer::plain_text(const std::string& text, bool flow) const {
+    const bool simple = !text.empty() && text.back() != ':' &&
+                        text.find_first_not_of(
+                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                            "0123456789_./:@+-") == npos &&
+                        std::string_view("-:@.+/_").find(text.front()) == npos;
+    return simple && yaml::plain_type(text) == yaml::Type::string ? text : string_text(text, flow);
 }
 
 std::string Splicer::entry_text(const std::pair<std::string, std::string>& entry) const {
@@ -213,7 +206,7 @@ void Splicer::set_string(const Node& mapping, const Node& value, const std::stri
             return replace(range, string_text(text, false) + (ended ? eol_ : ""));
         }
         default:
-            return replace(range, string_text(text, is_flow(mapping)));
+            return replace(range, plain_text(text, is_flow(mapping)));
     }
 }
 
@@ -235,7 +228,10 @@ void Splicer::insert(const Place& place, const NewEntries& entries, std::string_
     }
     const auto own = own_entries(mapping);
     if (own.empty()) {
-        return fill_braces(place, entries);
+        auto at = std::ranges::find(fills_, &mapping, &std::pair<const Node*, NewEntries>::first);
+        at = at == fills_.end() ? fills_.insert(at, {&mapping, {}}) : at;
+        at->second.insert(at->second.end(), entries.begin(), entries.end());
+        return;
     }
     auto at = std::ranges::find_if(own, [&](const Entry& e) { return e.key.key_text() == after; });
     const Entry& anchor = at == own.end() ? own.back() : *at;
@@ -278,8 +274,7 @@ void Splicer::insert_flow(const Node& mapping, const Entry& after, const NewEntr
     replace({end, end}, text);
 }
 
-void Splicer::fill_braces(const Place& place, const NewEntries& entries) {
-    const Node& braces = *place.mapping;
+Splicer::Edit Splicer::filled_braces(const Node& braces, const NewEntries& entries) const {
     const std::size_t start = line_start(braces.range().begin);
     const std::size_t indent = text_.find_first_not_of(' ', start) - start;
     const bool one_line = json_ && text_.find('\n') >= text_.size() - 1;
@@ -290,7 +285,7 @@ void Splicer::fill_braces(const Place& place, const NewEntries& entries) {
         text += entry_text(entry);
     }
     text += one_line ? "" : eol_ + std::string(indent, ' ');
-    replace({braces.range().begin + 1, braces.range().end - 1}, text);
+    return {{braces.range().begin + 1, braces.range().end - 1}, text};
 }
 
 void Splicer::fill_null(const Place& place, const NewEntries& entries) {
@@ -332,10 +327,12 @@ void Splicer::remove(const Node& mapping, const std::vector<std::string>& keys) 
     if (mapping.kind() == Kind::alias) {
         throw file_.error(mapping.range(), "this mapping is an alias and cannot lose keys");
     }
-    is_flow(mapping) ? remove_flow(mapping, keys) : remove_block(mapping, keys);
+    auto at = std::ranges::find(removals_, &mapping, &std::pair<const Node*, Keys>::first);
+    at = at == removals_.end() ? removals_.insert(at, {&mapping, {}}) : at;
+    at->second.insert(at->second.end(), keys.begin(), keys.end());
 }
 
-void Splicer::remove_block(const Node& mapping, const std::vector<std::string>& keys) {
+void Splicer::remove_block(const Node& mapping, const Keys& keys, std::vector<Edit>& edits) const {
     const auto own = own_entries(mapping);
     for (std::size_t i = 0; i < own.size(); ++i) {
         if (!named(keys, own[i])) {
@@ -349,7 +346,7 @@ void Splicer::remove_block(const Node& mapping, const std::vector<std::string>& 
             if (i + 1 == own.size() || named(keys, own[i + 1])) {
                 throw file_.error(own[i].key.range(), "this entry cannot be taken away");
             }
-            replace({key, own[i + 1].key.full_range().begin}, "");
+            edits.push_back({{key, own[i + 1].key.full_range().begin}, ""});
             continue;
         }
         const std::size_t end =
@@ -359,14 +356,15 @@ void Splicer::remove_block(const Node& mapping, const std::vector<std::string>& 
         if (end == text_.size() && !text_.ends_with('\n') && begin > 0) {
             begin -= begin > 1 && text_[begin - 2] == '\r' ? 2U : 1U;
         }
-        replace({begin, end}, "");
+        edits.push_back({{begin, end}, ""});
     }
 }
 
-void Splicer::remove_flow(const Node& mapping, const std::vector<std::string>& keys) {
+void Splicer::remove_flow(const Node& mapping, const Keys& keys, std::vector<Edit>& edits) const {
     const auto own = own_entries(mapping);
     if (std::ranges::all_of(own, [&](const Entry& e) { return named(keys, e); })) {
-        return replace({mapping.range().begin + 1, mapping.range().end - 1}, "");
+        edits.push_back({{mapping.range().begin + 1, mapping.range().end - 1}, ""});
+        return;
     }
     for (std::size_t i = 0; i < own.size(); ++i) {
         if (!named(keys, own[i])) {
@@ -375,14 +373,22 @@ void Splicer::remove_flow(const Node& mapping, const std::vector<std::string>& k
         // The comma to take is the one before, unless everything before goes too.
         const bool first = std::all_of(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(i),
                                        [&](const Entry& e) { return named(keys, e); });
-        first ? replace({own[i].key.full_range().begin, own[i + 1].key.full_range().begin}, "")
-              : replace({own[i - 1].value.range().end, own[i].value.range().end}, "");
+        first ? edits.push_back(
+                    {{own[i].key.full_range().begin, own[i + 1].key.full_range().begin}, ""})
+              : edits.push_back({{own[i - 1].value.range().end, own[i].value.range().end}, ""});
     }
 }
 
 std::string Splicer::apply() const {
+    std::vector<Edit> all = edits_;
+    for (const auto& [braces, entries] : fills_) {
+        all.push_back(filled_braces(*braces, entries));
+    }
+    for (const auto& [mapping, keys] : removals_) {
+        is_flow(*mapping) ? remove_flow(*mapping, keys, all) : remove_block(*mapping, keys, all);
+    }
     std::vector<const Edit*> order;
-    for (const auto& edit : edits_) {
+    for (const auto& edit : all) {
         order.push_back(&edit);
     }
     std::ranges::stable_sort(order, {},

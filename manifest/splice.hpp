@@ -44,7 +44,7 @@ class Splicer {
     // The text with all edits. Throws std::logic_error when two of them meet.
     std::string apply() const;
 
-    bool empty() const { return edits_.empty(); }
+    bool empty() const { return edits_.empty() && fills_.empty() && removals_.empty(); }
 
     // What most lines end with.
     const std::string& eol() const { return eol_; }
@@ -62,6 +62,9 @@ class Splicer {
     // `text` as a value, quoted when any reader could take it for something else than a string.
     std::string string_text(const std::string& text, bool flow) const;
 
+    // The same where an unquoted value stood: it stays so when Kubernetes reads it as this string.
+    std::string plain_text(const std::string& text, bool flow) const;
+
     // Always in quotes: single ones, which leave JSON readable, in YAML.
     std::string quoted(const std::string& text) const;
 
@@ -77,10 +80,11 @@ class Splicer {
                       const NewEntries& entries);
     void insert_flow(const yaml::Node& mapping, const yaml::Entry& after,
                      const NewEntries& entries);
-    void fill_braces(const Place& place, const NewEntries& entries);
+    Edit filled_braces(const yaml::Node& braces, const NewEntries& entries) const;
     void fill_null(const Place& place, const NewEntries& entries);
-    void remove_block(const yaml::Node& mapping, const std::vector<std::string>& keys);
-    void remove_flow(const yaml::Node& mapping, const std::vector<std::string>& keys);
+    using Keys = std::vector<std::string>;
+    void remove_block(const yaml::Node& mapping, const Keys& keys, std::vector<Edit>& edits) const;
+    void remove_flow(const yaml::Node& mapping, const Keys& keys, std::vector<Edit>& edits) const;
     std::string entry_text(const std::pair<std::string, std::string>& entry) const;
     std::size_t line_start(std::size_t at) const;
     std::size_t line_end(std::size_t at) const;
@@ -92,6 +96,9 @@ class Splicer {
     std::size_t step_ = 2;
     bool json_ = false;
     std::vector<Edit> edits_;
+    // Gathered, since a comma depends on what else comes.
+    std::vector<std::pair<const yaml::Node*, NewEntries>> fills_;
+    std::vector<std::pair<const yaml::Node*, Keys>> removals_;
 };
 
 // Escapes as YAML's and JSON's double quotes both understand them.

@@ -4,8 +4,33 @@
 
 #include "base/error.hpp"
 #include "base/image_reference.hpp"
+#include "base/semver.hpp"
+#include "oci/image.hpp"
+#include "oci/open.hpp"
 
 namespace wasmplug::release {
+namespace {
+
+// Long enough for a far registry, short enough not to be what a rollback waits for.
+constexpr std::chrono::seconds check_limit{5};
+
+void refuse_offline(const Services& services, const std::string& reference,
+                    const std::string& hint) {
+    if (services.offline && !is_local_reference(reference)) {
+        throw Error(fmt::format("{} cannot be looked up with --offline", reference), hint);
+    }
+}
+
+ImageReference repository_now(const State& now) {
+    const auto reference = try_parse_reference(now.content.url);
+    if (!reference || reference->kind != ImageReference::Kind::registry) {
+        throw Error(fmt::format("'{}' is no image in a registry", now.content.url),
+                    "give the REF of the new version");
+    }
+    return reference->with_digest("");
+}
+
+}  // namespace
 
 std::string digest_digits(const std::string& text) {
     const std::string digits = text.starts_with("sha256:") ? text.substr(7) : text;
@@ -16,7 +41,24 @@ std::string digest_digits(const std::string& text) {
     return digits;
 }
 
-void Resolver::resolve(const std::string& reference, const std::string& sha256, const State&,
+std::string Resolver::digest_of(const std::string& reference) {
+    const auto known = digests_.find(reference);
+    if (known != digests_.end()) {
+        return known->second;
+    }
+    refuse_offline(services_, reference, "give its digest with --sha256");
+    const ImageReference image = parse_reference(reference);
+    const auto store = oci::open_store(image, oci::Access::pull, options_, services_);
+    const auto resolved = oci::resolve_image(*store, image);
+    const auto choice = oci::choose_as_istio(resolved.manifest);
+    if (!choice.layer) {
+        throw Error(fmt::format("Istio would not load {}: {}", reference, choice.message),
+                    "'wasmplug inspect' shows what the image holds");
+    }
+    return digests_[reference] = digest_digits(resolved.raw.digest);
+}
+
+void Resolver::resolve(const std::string& reference, const std::string& sha256, const State& now,
                        Wanted& wanted) {
     if (reference.starts_with("http://") || reference.starts_with("https://") ||
         reference.starts_with("file://")) {
@@ -25,14 +67,63 @@ void Resolver::resolve(const std::string& reference, const std::string& sha256, 
         return;
     }
     const ImageReference image = parse_reference(reference);
+    ImageReference named = image;
+    if (image.kind != ImageReference::Kind::registry) {
+        named = repository_now(now).with_tag(image.tag);
+    }
     wanted.version = image.tag;
-    wanted.url = (image.tag.empty() ? image : image.with_digest("")).url();
+    wanted.url = (image.tag.empty() ? named : named.with_digest("")).url();
     if (!sha256.empty() || !image.digest.empty()) {
         wanted.sha256 = digest_digits(sha256.empty() ? image.digest : sha256);
         return;
     }
-    throw Error(fmt::format("the digest of {} is not known", reference),
-                "write it behind the reference as @sha256:…, or give it with --sha256");
+    wanted.sha256 = digest_of(reference);
+}
+
+void Resolver::resolve_range(const std::string& range, const State& now, Wanted& wanted) {
+    const ImageReference repository = repository_now(now);
+    const std::string name = repository.name();
+    refuse_offline(services_, name, "give the REF of the new version, with its digest");
+    if (!tags_.contains(name)) {
+        tags_[name] = oci::open_store(repository, oci::Access::pull, options_, services_)->tags();
+    }
+    const auto tag = VersionRange(range).newest(tags_[name]);
+    if (!tag) {
+        throw Error(fmt::format("{} has no tag in the range {}", name, range),
+                    fmt::format("'wasmplug tags {}' lists what it has", name));
+    }
+    resolve(repository.with_tag(*tag).text(), {}, now, wanted);
+}
+
+void Resolver::check_there(const Content& content) {
+    const auto reference = try_parse_reference(content.url);
+    if (!reference || reference->kind != ImageReference::Kind::registry) {
+        return;
+    }
+    const ImageReference image =
+        content.sha256.empty() ? *reference : reference->with_digest("sha256:" + content.sha256);
+    if (there_.contains(image.text())) {
+        return;
+    }
+    there_[image.text()] = true;
+    bool gone = false;
+    try {
+        Services hurried = services_;
+        hurried.cancel = services_.cancel.within(check_limit, "the time to check for the image");
+        oci::RegistryOptions once = options_;
+        once.retry.attempts = 1;
+        const auto store = oci::open_store(image, oci::Access::pull, once, hurried);
+        gone = !store->manifest(image.selector());
+    } catch (const Error& error) {
+        services_.cancel.check();
+        services_.out.warn(fmt::format("could not check that {} is still there: {}", image.text(),
+                                       error.full_message()),
+                           "--offline leaves the check out");
+    }
+    if (gone) {
+        throw Error(fmt::format("{} is not there any more: nothing was changed", image.text()),
+                    "push it again, or go to another revision with --to-revision");
+    }
 }
 
 }  // namespace wasmplug::release

@@ -120,14 +120,23 @@ class Attempt {
         if (change.config) {
             set_config(located, change);
         }
+        if (change.scope) {
+            set_scope(located, *change.scope);
+        }
         if (!change.annotations.empty()) {
-            set_annotations(located, change.annotations);
+            set_annotations(located, change.annotations, change.drop_annotations);
         }
     }
 
     void expect_text(const Path& path, const std::string& text) {
         checks_.push_back({document_, path, [text](const Node* node) {
                                return node != nullptr && node->text() == text;
+                           }});
+    }
+
+    void expect_empty(const Path& path) {
+        checks_.push_back({document_, path, [](const Node* node) {
+                               return node == nullptr || node->text().empty();
                            }});
     }
 
@@ -169,19 +178,12 @@ class Attempt {
 
     void set_text(const Located& located, const Site& site, const std::string& text,
                   const std::optional<std::string>& spelling) {
-        expect_text(site.path, text);
-        if (literal_ && spelling && *spelling == inherited_text) {
-            return site.own ? splicer_.remove(*site.place.mapping, {site.key}) : void();
-        }
-        if (literal_ && spelling) {
-            if (text.empty()) {
-                checks_.pop_back();
-            }
+        text.empty() ? expect_empty(site.path) : expect_text(site.path, text);
+        const bool inherited = spelling && *spelling == inherited_text;
+        if (literal_ && spelling && !inherited) {
             return put_region(site, *spelling);
         }
-        if (text.empty()) {
-            checks_.pop_back();
-            expect_none(site.path);
+        if (text.empty() || (literal_ && inherited)) {
             return site.own ? splicer_.remove(*site.place.mapping, {site.key}) : void();
         }
         if (site.own) {
@@ -233,7 +235,58 @@ class Attempt {
                                                              : "sha256");
     }
 
-    void set_annotations(const Located& located, const AnnotationChanges& changes) {
+    // Everything nested below `key` in flow or block, down to the label that nothing carries.
+    std::string narrowing(const Node& mapping, std::initializer_list<std::string_view> keys) const {
+        const bool flow = mapping.style() == yaml::Style::flow;
+        std::string indent(
+            mapping.size() > 0 ? splicer_.column((*mapping.entries().begin()).key) : 0, ' ');
+        std::string text;
+        for (const auto key : keys) {
+            indent += std::string(splicer_.step(), ' ');
+            text += flow ? "{" + manifest::double_quoted(key) + ": "
+                         : splicer_.eol() + indent + std::string(key) + ":";
+        }
+        return text + (flow ? "\"true\"" + std::string(keys.size(), '}') : " \"true\"");
+    }
+
+    void set_scope(const Located& located, const ScopeChange& change) {
+        const Place& spec = located.spec;
+        const Path selector_path = located.object_path / "spec" / "selector";
+        const auto selector = spec.mapping->own_entry("selector");
+        const auto labels = selector ? selector->value.own_entry("matchLabels") : std::nullopt;
+        if (change.narrow) {
+            expect_text(selector_path / "matchLabels" / off_label, "true");
+            if (!selector) {
+                return splicer_.insert(
+                    spec, {{"selector", narrowing(*spec.mapping, {"matchLabels", off_label})}});
+            }
+            const Place in_selector{&selector->key, &selector->value};
+            if (!labels) {
+                const bool empty = selector->value.size() == 0;
+                return splicer_.insert(
+                    in_selector, {{"matchLabels",
+                                   empty ? "{" + manifest::double_quoted(off_label) + ": \"true\"}"
+                                         : narrowing(selector->value, {off_label})}});
+            }
+            return splicer_.insert({&labels->key, &labels->value},
+                                   {{std::string(off_label), "\"true\""}});
+        }
+        if (change.added == "selector") {
+            expect_none(selector_path);
+            return splicer_.remove(*spec.mapping, {"selector"});
+        }
+        if (!selector || (change.added == "label" && !labels)) {
+            fail("the selector was edited while the plugin was switched off");
+        }
+        if (change.added == "matchLabels") {
+            expect_none(selector_path / "matchLabels");
+            return splicer_.remove(selector->value, {"matchLabels"});
+        }
+        expect_none(selector_path / "matchLabels" / off_label);
+        splicer_.remove(labels->value, {std::string(off_label)});
+    }
+
+    void set_annotations(const Located& located, const AnnotationChanges& changes, bool drop) {
         const Node& metadata = *located.metadata.mapping;
         const Path base = located.object_path / "metadata" / "annotations";
         for (const auto& [key, value] : changes.set) {
@@ -251,6 +304,10 @@ class Attempt {
                                          "write them out here, or use --history none");
             }
             return add_annotations(located.metadata, changes.set);
+        }
+        if (drop && changes.set.empty() && own->value.size() == changes.remove.size()) {
+            expect_none(base);
+            return splicer_.remove(metadata, {"annotations"});
         }
         Splicer::NewEntries fresh;
         std::string after;
@@ -372,6 +429,14 @@ class Attempt {
     std::vector<std::string> shared_;
 };
 
+// Whether the value ends its line, or ends with it.
+bool ends_line(const Located& located, const Site& site) {
+    const std::string_view text = *located.text;
+    const std::size_t end = site.value->range().end;
+    const std::string_view rest = text.substr(end);
+    return rest.starts_with('\n') || rest.starts_with("\r\n") || (end > 0 && text[end - 1] == '\n');
+}
+
 // `node` of `file` as source text behind a ':' in `located`.
 std::string config_text(const Located& located, const yaml::File& file, const Node& node) {
     const Site* site = located.site(Role::config);
@@ -430,12 +495,8 @@ std::string config_text(const Located& located, const yaml::File& file, const No
         text += (line.empty() ? "" : indent) + std::string(line) + (ended ? here.eol() : "");
     }
     // Nothing can follow a block scalar on its line.
-    if (text.ends_with('\n') && site->own && !beside) {
-        const auto region = here.value_region({*site->key_node, *site->value});
-        const std::string_view rest = std::string_view(*located.text).substr(region.end);
-        if (!rest.starts_with('\n') && !rest.starts_with("\r\n")) {
-            return " " + yaml::to_json(node).dump();
-        }
+    if (text.ends_with('\n') && site->own && !ends_line(located, *site)) {
+        return " " + yaml::to_json(node).dump();
     }
     return text;
 }
@@ -445,7 +506,7 @@ std::string config_text(const Located& located, const yaml::File& file, const No
 Applied apply_changes(const std::vector<Located>& targets, const std::vector<Change>& changes) {
     try {
         return Attempt(targets, changes, true).run();
-    } catch (const Error&) {
+    } catch (const std::exception&) {
         const bool odd = std::ranges::any_of(changes, [](const Change& change) {
             return change.url_text || change.sha256_text ||
                    (change.config && *change.config && **change.config != inherited_text);
@@ -475,8 +536,8 @@ OddSpellings odd_spellings(const Located& located, const Change& next) {
         const std::string value = site->text();
         const auto style = site->value->style();
         const bool back = (style == yaml::Style::plain && !value.empty() && source == value &&
-                           source == splicer.string_text(value, in_flow(*site)) &&
-                           (!to || *to == splicer.string_text(*to, in_flow(*site)))) ||
+                           source == splicer.plain_text(value, in_flow(*site)) &&
+                           (!to || *to == splicer.plain_text(*to, in_flow(*site)))) ||
                           (style == yaml::Style::single_quoted && !value.empty() &&
                            source == splicer.quoted(value)) ||
                           (style == yaml::Style::double_quoted && !value.empty() &&

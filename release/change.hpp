@@ -9,17 +9,29 @@
 
 namespace wasmplug::release {
 
+inline constexpr std::string_view off_label = "wasmplug.dev/disabled";
+
+// The off switch: a label that nothing carries, added to the selector, or taken out again with
+// what had to be written around it.
+struct ScopeChange {
+    bool narrow = true;
+    std::string added = "label";  // "selector", "matchLabels" or "label": what narrowing wrote
+};
+
 // The content that a target shall have. Of url and sha256 the source text (Splicer::value_region)
 // may be given too, which brings odd spellings back; it is used where it still means the value.
 struct Change {
-    std::optional<std::string> url;
-    std::optional<std::string> url_text;
-    std::optional<std::string> sha256;  // 64 digits; "" takes it away
-    std::optional<std::string> sha256_text;
+    std::optional<std::string> url = {};
+    std::optional<std::string> url_text = {};
+    std::optional<std::string> sha256 = {};  // 64 digits; "" takes it away
+    std::optional<std::string> sha256_text = {};
     // Source text of the new configuration, or `inherited_text`, or nothing to take it away.
-    std::optional<std::optional<std::string>> config;
-    std::string config_hash;  // what `config` has to mean
-    AnnotationChanges annotations;
+    std::optional<std::optional<std::string>> config = {};
+    std::string config_hash = {};  // what `config` has to mean
+    AnnotationChanges annotations = {};
+    // The last annotation goes, and 'annotations:' was not there before the first came.
+    bool drop_annotations = false;
+    std::optional<ScopeChange> scope = {};
 };
 
 struct Applied {

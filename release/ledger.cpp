@@ -105,6 +105,7 @@ Revision decode_revision(unsigned number, const std::string& text) {
         revision.by = text_of(object, "by");
         revision.why = text_of(object, "why");
         revision.rollback_of = number_of(object, "rollbackOf");
+        revision.rollout = text_of(object, "rollout");
         revision.bad = text_of(object, "bad");
         if (revision.content.url.empty()) {
             throw Error("'url' is missing");
@@ -202,6 +203,7 @@ std::string encode_revision(const Revision& revision) {
     if (revision.rollback_of != 0) {
         object["rollbackOf"] = revision.rollback_of;
     }
+    put("rollout", revision.rollout);
     put("bad", revision.bad);
     return escape_line_breakers(compact_json(object));
 }

@@ -14,6 +14,7 @@ namespace wasmplug::release {
 inline constexpr std::string_view ledger_current_key = "wasmplug.dev/revision";
 inline constexpr std::string_view ledger_revision_prefix = "wasmplug.dev/rev.";
 inline constexpr std::string_view ledger_disabled_key = "wasmplug.dev/disabled";
+inline constexpr std::string_view ledger_rollout_key = "wasmplug.dev/rollout";
 
 // A longer configuration is kept as its hash only: all annotations of an object together may
 // take 262144 bytes, and client-side apply stores them a second time.
@@ -43,6 +44,7 @@ struct Revision {
     std::string by;
     std::string why;
     unsigned rollback_of = 0;  // the revision that this one restored
+    std::string rollout;       // "PLAN/WAVE" that brought it
     std::string bad;  // why nobody should go back to it; empty: nothing is known against it
 
     // What the annotation says, when this was read from one. Unknown keys live here, so that

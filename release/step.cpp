@@ -153,6 +153,7 @@ Revision revision_of(const State& state, const Recording& recording) {
     revision.at = recording.at;
     revision.by = recording.by;
     revision.why = recording.why;
+    revision.rollout = recording.rollout;
     return revision;
 }
 
@@ -169,6 +170,7 @@ void record_found(Ledger& ledger, const State& state, const OddSpellings& odd,
     }
     Revision found = revision_of(state, recording);
     found.by.clear();
+    found.rollout.clear();
     found.why = newest == nullptr ? "found when history began" : "found, changed by hand";
     found.url_text = odd.url;
     found.sha256_text = odd.sha256;
@@ -329,6 +331,9 @@ Step plan_update(const Located& located, const Wanted& wanted, const Recording& 
     step.changed = step.after != now;
     if (!step.changed) {
         return step;
+    }
+    if (is_switched_off(step.before)) {
+        step.notes.push_back("it is switched off; 'wasmplug enable' puts it to work");
     }
     if (step.change.url || step.change.sha256) {
         // A text that holds both in one value needs both.

@@ -22,6 +22,7 @@ struct Recording {
     std::string at;
     std::string by;
     std::string why;
+    std::string rollout = {};  // "PLAN/WAVE"
 };
 
 // --set PATH=VALUE below spec.
@@ -94,6 +95,13 @@ Step plan_rollback(const Located& located, const RollbackChoice& choice, const R
 // The state that a rollback goes back to when only git tells: returns to an earlier state count as
 // rollbacks, so that the next one goes further back. Null when there is none.
 const PastState* state_before(const std::vector<PastState>& past, const Content& now);
+
+// The off switch: `off` narrows the selector to a label that nothing carries, else the scope comes
+// back byte for byte. Not changed when it is so already. Throws Error with the reason where it
+// cannot work (targetRefs, forms without a selector) and names what can be done instead.
+Step plan_switch(const Located& located, bool off, const Recording& recording);
+
+bool is_switched_off(const State& state);
 
 // The new text of one file and the notes; the steps are of that file.
 Applied apply_steps(const std::vector<Step>& steps);

@@ -1,0 +1,542 @@
+#include "release/rollout.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/semver.hpp"
+#include "base/time.hpp"
+#include "base/yaml_edit.hpp"
+#include "commands/command.hpp"
+#include "commands/registry_flags.hpp"
+#include "commands/release_flags.hpp"
+#include "release/artefact.hpp"
+
+namespace wasmplug {
+namespace {
+
+using release::Plan;
+using release::RolloutStatus;
+using release::Verdict;
+using release::WaveState;
+using release::WaveStatus;
+
+struct RolloutOptions {
+    std::string plan;
+    std::string wave;
+    std::string image;
+    std::vector<std::string> waves;  // init: NAME=GLOB
+    std::string format;              // status: mermaid
+    bool commit = false;
+    RecordFlags record;
+    RegistryFlags registry;
+};
+
+struct StatusResult {
+    const Plan* plan = nullptr;
+    RolloutStatus status;
+};
+
+std::string wave_line(const WaveStatus& wave) {
+    return fmt::format("{} of {}", wave.changed, wave.targets);
+}
+
+std::string to_text(const StatusResult& result) {
+    Table table{{"WAVE", "CHANGED", "STATE", "REASON"}, {}};
+    for (const auto& wave : result.status.waves) {
+        table.rows.push_back({wave.wave->name, wave_line(wave),
+                              std::string(release::to_string(wave.state)),
+                              wave.record ? wave.record->reason : wave.bad});
+    }
+    return fmt::format("{}: {}:{}\n", result.plan->name, result.plan->url, result.plan->to) +
+           to_text(table);
+}
+
+nlohmann::ordered_json to_json(const StatusResult& result) {
+    auto waves = nlohmann::ordered_json::array();
+    for (const auto& wave : result.status.waves) {
+        auto files = nlohmann::ordered_json::array();
+        for (const auto& file : wave.files) {
+            files.push_back(file.path.string());
+        }
+        waves.push_back({{"name", wave.wave->name},
+                         {"state", release::to_string(wave.state)},
+                         {"targets", wave.targets},
+                         {"changed", wave.changed},
+                         {"reason", wave.record ? wave.record->reason : wave.bad},
+                         {"files", files}});
+    }
+    return {{"version", 1},          {"plan", result.plan->name},     {"url", result.plan->url},
+            {"to", result.plan->to}, {"sha256", result.plan->sha256}, {"waves", waves}};
+}
+
+std::string to_mermaid(const StatusResult& result) {
+    std::string text = "flowchart LR\n";
+    for (std::size_t i = 0; i < result.status.waves.size(); ++i) {
+        const auto& wave = result.status.waves[i];
+        std::string name = wave.wave->name;
+        std::ranges::replace(name, '"', '\'');
+        text += fmt::format("  w{}[\"{}<br/>{}<br/>{}\"]\n", i, name, wave_line(wave),
+                            release::to_string(wave.state));
+        text += i == 0 ? "" : fmt::format("  w{} --> w{}\n", i - 1, i);
+    }
+    return text;
+}
+
+Plan open_plan(const RolloutOptions& options) {
+    return release::read_plan(options.plan);
+}
+
+void say_warnings(const Plan& plan, Services& services) {
+    for (const auto& warning : release::warnings_of(plan)) {
+        services.out.warn(warning.text, warning.hint);
+    }
+}
+
+void refuse_overlaps(const Plan& plan, const RolloutStatus& status) {
+    const auto found = release::overlaps(plan, status);
+    if (!found.empty()) {
+        throw Error(fmt::format("{} and {} are not disjoint: {}", found[0].first, found[0].second,
+                                found[0].why),
+                    "give them selectors that differ in one label, or say under 'cluster' that "
+                    "their waves run in different clusters");
+    }
+}
+
+// Looks the tag up once and writes its digest into the plan, so that every wave gets the same.
+Plan pinned(const RolloutOptions& options, Services& services) {
+    Plan plan = open_plan(options);
+    if (!plan.sha256.empty()) {
+        return plan;
+    }
+    release::Resolver resolver(registry_options(options.registry, services), services);
+    release::Wanted wanted;
+    release::State now;
+    now.content.url = plan.url;
+    if (parse_version(plan.to) || plan.to.find_first_of("~^<>=*| ") == std::string::npos) {
+        resolver.resolve(plan.url + ":" + plan.to, {}, now, wanted);
+    } else {
+        resolver.resolve_range(plan.to, now, wanted);
+    }
+    yaml::Editor editor(plan.file);
+    const yaml::Path plugin{"plugin"};
+    editor.set(0, plugin / "to", wanted.version);
+    editor.set(0, plugin / "sha256", wanted.sha256, {"to"});
+    LockedFile locked(options.plan);
+    if (locked.text() != plan.file.text()) {
+        throw Error(fmt::format("{} has changed underneath", options.plan), "try again",
+                    ExitCode::changed);
+    }
+    locked.replace(editor.text());
+    services.out.note(fmt::format("{} is {}; written into {}", plan.to,
+                                  release::short_digest(wanted.sha256), options.plan));
+    return open_plan(options);
+}
+
+void commit_files(const std::vector<release::FileSteps>& files, const std::string& message,
+                  Services& services) {
+    ProcessSpec spec;
+    spec.argv = {"git", "commit", "-q", "-m", message, "--"};
+    for (const auto& file : files) {
+        if (file.after != file.before) {
+            spec.argv.push_back(std::filesystem::absolute(file.path).string());
+        }
+    }
+    spec.directory = std::filesystem::absolute(files.front().path).parent_path();
+    const auto result = services.spawn(spec, services.cancel);
+    if (result.exit_code != 0) {
+        throw Error(fmt::format("git commit failed: {}", result.err + result.out),
+                    "the files are changed; commit them yourself");
+    }
+}
+
+std::string message_for(const Plan& plan, const WaveStatus& wave, const RolloutStatus& status) {
+    const auto number = &wave - status.waves.data() + 1;
+    return fmt::format("Roll out {} {}: wave {}/{} {}", plan.name, plan.to, number,
+                       status.waves.size(), wave.wave->name);
+}
+
+// Edits one wave; what changed is shown and, when asked, committed.
+void edit_wave(const RolloutOptions& options, const Plan& plan, const WaveStatus& wave,
+               const RolloutStatus& status, Services& services) {
+    const auto files =
+        release::prepare_wave(plan, wave, recording_of(options.record, services), services.cancel);
+    if (options.record.dry_run) {
+        return services.out.show(ReleaseResult{.rollback = false, .dry_run = true, .files = files});
+    }
+    release::write_steps(files, services.cancel);
+    const std::string message = message_for(plan, wave, status);
+    services.out.step(fmt::format(
+        "wave {} \"{}\": {} of {} targets changed", &wave - status.waves.data() + 1,
+        wave.wave->name,
+        std::ranges::count_if(files, [](const auto& file) { return file.after != file.before; }),
+        wave.targets));
+    if (options.commit) {
+        commit_files(files, message, services);
+    }
+}
+
+release::GateRecord record_of(const Plan& plan, const WaveStatus& wave, std::string answer,
+                              std::string reason, const release::Recording& recording) {
+    return {plan.name,         wave.wave->name, plan.sha256, std::move(answer),
+            std::move(reason), recording.at,    recording.by};
+}
+
+ExitCode exit_for(const Verdict& verdict) {
+    switch (verdict.answer) {
+        case Verdict::Answer::passed:
+            return ExitCode::ok;
+        case Verdict::Answer::failed:
+            return ExitCode::rejected;
+        case Verdict::Answer::inconclusive:
+        case Verdict::Answer::waiting:
+            return ExitCode::waiting;
+    }
+    return ExitCode::failure;
+}
+
+const char* answer_word(Verdict::Answer answer) {
+    return answer == Verdict::Answer::passed         ? "passed"
+           : answer == Verdict::Answer::failed       ? "failed"
+           : answer == Verdict::Answer::inconclusive ? "inconclusive"
+                                                     : "waiting";
+}
+
+Verdict judge_wave_now(const RolloutOptions& options, const Plan& plan, const WaveStatus& wave,
+                       Services& services) {
+    const bool promoted = wave.record && wave.record->answer == "promoted";
+    const auto verdict =
+        release::judge_gates(release::gates_of(plan, *wave.wave), promoted, services).verdict;
+    release::remember_gate(wave,
+                           record_of(plan, wave, answer_word(verdict.answer), verdict.reason,
+                                     recording_of(options.record, services)),
+                           services.cancel);
+    return verdict;
+}
+
+// Every wave back to its own version before, the last one first.
+ExitCode undo(const RolloutOptions& options, const Plan& plan, const std::string& why,
+              Services& services) {
+    const RolloutStatus status = release::read_status(plan, services.cancel);
+    auto recording = recording_of(options.record, services);
+    recording.why = why;
+    std::size_t failed = 0;
+    for (auto wave = status.waves.rbegin(); wave != status.waves.rend(); ++wave) {
+        if (wave->changed == 0) {
+            continue;
+        }
+        try {
+            const auto files = release::prepare_undo(plan, *wave, recording, services);
+            release::write_steps(files, services.cancel);
+            services.out.step(
+                fmt::format("wave \"{}\" rolled back: {} targets", wave->wave->name, files.size()));
+            if (options.commit && !files.empty()) {
+                commit_files(
+                    files,
+                    fmt::format("Roll back {} {}: wave {}", plan.name, plan.to, wave->wave->name),
+                    services);
+            }
+        } catch (const Error& error) {
+            if (error.code() == ExitCode::interrupted) {
+                throw;
+            }
+            services.out.error(error);
+            ++failed;
+        }
+    }
+    services.out.show(StatusResult{&plan, release::read_status(plan, services.cancel)});
+    return failed == 0 ? ExitCode::ok : ExitCode::half_done;
+}
+
+ExitCode run_init(const RolloutOptions& options, Services& services) {
+    if (std::filesystem::exists(options.plan)) {
+        throw Error(fmt::format("{} exists already", options.plan));
+    }
+    const std::size_t colon = options.image.rfind(':');
+    if (options.image.empty() || colon == std::string::npos || colon < options.image.rfind('/')) {
+        throw usage_error("which image?", "give it as --image ghcr.io/acme/auth:1.4.0");
+    }
+    const std::string url = options.image.substr(0, colon);
+    std::string text = fmt::format(
+        "apiVersion: {}\nkind: {}\nplugin:\n  url: {}\n  to: \"{}\"\ndefaults:\n  settle: 60s\n"
+        "  onFailure: rollback\ngates:\n- name: synced\n  # Comes back when the cluster has the "
+        "change; a metric before that says nothing.\n  wait: 5m\nwaves:\n",
+        release::plan_api_version, release::plan_kind,
+        url.starts_with("oci://") ? url : "oci://" + url, options.image.substr(colon + 1));
+    for (const auto& wave : options.waves) {
+        const std::size_t equals = wave.find('=');
+        if (equals == std::string::npos) {
+            throw usage_error(fmt::format("--wave {} is no NAME=GLOB", wave));
+        }
+        text += fmt::format("- name: {}\n  targets:\n  - file: \"{}\"\n", wave.substr(0, equals),
+                            wave.substr(equals + 1));
+    }
+    if (options.waves.empty()) {
+        throw usage_error("which waves?", "give each as --wave canary='dev/*.yaml'");
+    }
+    release::parse_plan(yaml::File::parse(text, options.plan), options.plan);
+    write_file(options.plan, text);
+    services.out.step("wrote " + options.plan);
+    return ExitCode::ok;
+}
+
+ExitCode run_plan(const RolloutOptions& options, Services& services) {
+    const Plan plan = pinned(options, services);
+    say_warnings(plan, services);
+    const RolloutStatus status = release::read_status(plan, services.cancel);
+    refuse_overlaps(plan, status);
+    for (const auto& wave : plan.waves) {
+        for (const auto& gate : release::gates_of(plan, wave)) {
+            services.out.note(
+                fmt::format("wave {}: gate {}: {}", wave.name, gate.name, release::describe(gate)));
+        }
+    }
+    services.out.show(StatusResult{&plan, status});
+    return ExitCode::ok;
+}
+
+ExitCode run_status(const RolloutOptions& options, Services& services) {
+    const Plan plan = open_plan(options);
+    const StatusResult result{&plan, release::read_status(plan, services.cancel)};
+    if (options.format == "mermaid") {
+        services.out.print(to_mermaid(result));
+    } else {
+        services.out.show(result);
+    }
+    return ExitCode::ok;
+}
+
+void refuse_left(const Plan& plan, const RolloutStatus& status) {
+    for (const auto& wave : status.waves) {
+        if (wave.state == WaveState::rolled_back) {
+            throw Error(fmt::format("{} was rolled back in wave '{}': {}", plan.to, wave.wave->name,
+                                    wave.bad),
+                        "put a new version into the plan (plugin.to, and take plugin.sha256 out)",
+                        ExitCode::rejected);
+        }
+    }
+}
+
+ExitCode run_next(const RolloutOptions& options, Services& services) {
+    const Plan plan = pinned(options, services);
+    const RolloutStatus status = release::read_status(plan, services.cancel);
+    refuse_overlaps(plan, status);
+    refuse_left(plan, status);
+    const WaveStatus* wave = status.current();
+    if (wave == nullptr) {
+        services.out.note("every wave has the version");
+        services.out.show(StatusResult{&plan, status});
+        return ExitCode::ok;
+    }
+    if (wave->state == WaveState::waiting || wave->state == WaveState::failed ||
+        wave->state == WaveState::changed) {
+        throw Error(
+            fmt::format("wave '{}' is {}: {}", wave->wave->name, release::to_string(wave->state),
+                        wave->record ? wave->record->reason : "its gates were not asked"),
+            fmt::format("'wasmplug rollout gate {} --wave {}' asks them, 'rollout promote' "
+                        "passes them",
+                        options.plan, wave->wave->name),
+            wave->state == WaveState::failed ? ExitCode::rejected : ExitCode::waiting);
+    }
+    edit_wave(options, plan, *wave, status, services);
+    if (options.record.dry_run) {
+        return ExitCode::ok;
+    }
+    for (const auto& file : wave->files) {
+        services.out.note(file.path.string());
+    }
+    if (!options.commit) {
+        services.out.note("commit message: " + message_for(plan, *wave, status));
+    }
+    services.out.show(StatusResult{&plan, release::read_status(plan, services.cancel)});
+    return ExitCode::ok;
+}
+
+const WaveStatus& named_wave(const RolloutStatus& status, const std::string& name) {
+    if (name.empty()) {
+        const WaveStatus* current = status.current();
+        return current == nullptr ? status.waves.back() : *current;
+    }
+    for (const auto& wave : status.waves) {
+        if (wave.wave->name == name) {
+            return wave;
+        }
+    }
+    throw usage_error(fmt::format("the plan has no wave '{}'", name));
+}
+
+const WaveStatus& changed_wave(const RolloutStatus& status, const std::string& name) {
+    const WaveStatus& wave = named_wave(status, name);
+    if (wave.changed < wave.targets) {
+        throw Error(fmt::format("wave '{}' has the version in {} targets only", wave.wave->name,
+                                wave_line(wave)),
+                    "'wasmplug rollout next' changes them");
+    }
+    return wave;
+}
+
+ExitCode run_gate(const RolloutOptions& options, Services& services) {
+    const Plan plan = open_plan(options);
+    const RolloutStatus status = release::read_status(plan, services.cancel);
+    const WaveStatus& wave = changed_wave(status, options.wave);
+    const Verdict verdict = judge_wave_now(options, plan, wave, services);
+    if (!verdict.reason.empty()) {
+        services.out.warn(fmt::format("wave '{}': {}", wave.wave->name, verdict.reason),
+                          verdict.answer == Verdict::Answer::failed
+                              ? fmt::format("'wasmplug rollout abort {}' goes back", options.plan)
+                              : "");
+    }
+    services.out.show(StatusResult{&plan, release::read_status(plan, services.cancel)});
+    return exit_for(verdict);
+}
+
+ExitCode remember(const RolloutOptions& options, const char* answer, const char* reason,
+                  Services& services) {
+    const Plan plan = open_plan(options);
+    const RolloutStatus status = release::read_status(plan, services.cancel);
+    const WaveStatus& wave = changed_wave(status, options.wave);
+    const auto recording = recording_of(options.record, services);
+    release::remember_gate(
+        wave,
+        record_of(plan, wave, answer, recording.why.empty() ? reason : recording.why, recording),
+        services.cancel);
+    services.out.show(StatusResult{&plan, release::read_status(plan, services.cancel)});
+    return ExitCode::ok;
+}
+
+ExitCode run_promote(const RolloutOptions& options, Services& services) {
+    return remember(options, "promoted", "promoted by a person", services);
+}
+
+ExitCode run_pause(const RolloutOptions& options, Services& services) {
+    return remember(options, "paused", "paused by a person", services);
+}
+
+ExitCode run_resume(const RolloutOptions& options, Services& services) {
+    return remember(options, "resumed", "resumed: its gates are asked again", services);
+}
+
+ExitCode run_abort(const RolloutOptions& options, Services& services) {
+    const Plan plan = open_plan(options);
+    return undo(options, plan, options.record.why.empty() ? "aborted" : options.record.why,
+                services);
+}
+
+// One wave of `run`: edit, settle, gates. Nothing when it passed.
+std::optional<ExitCode> run_wave(const RolloutOptions& options, const Plan& plan,
+                                 const RolloutStatus& status, const WaveStatus& wave,
+                                 Services& services) {
+    if (wave.record && wave.record->answer == "paused") {
+        services.out.warn(
+            fmt::format("wave '{}' is paused: {}", wave.wave->name, wave.record->reason),
+            "'wasmplug rollout resume' goes on");
+        return ExitCode::waiting;
+    }
+    if (wave.changed < wave.targets) {
+        edit_wave(options, plan, wave, status, services);
+        if (plan.settle.count() > 0 && !wave.wave->gates.empty()) {
+            services.out.note("settling for " + format_duration(plan.settle));
+            services.sleep(plan.settle, services.cancel);
+        }
+    }
+    const Verdict verdict = judge_wave_now(options, plan, wave, services);
+    if (verdict.answer == Verdict::Answer::passed) {
+        return std::nullopt;
+    }
+    services.out.warn(fmt::format("wave '{}': {}", wave.wave->name, verdict.reason));
+    if (verdict.answer == Verdict::Answer::failed &&
+        plan.on_failure == release::OnFailure::rollback) {
+        const ExitCode undone = undo(options, plan, verdict.reason, services);
+        return undone == ExitCode::ok ? ExitCode::rejected : undone;
+    }
+    services.out.show(StatusResult{&plan, release::read_status(plan, services.cancel)});
+    return exit_for(verdict) == ExitCode::rejected ? ExitCode::waiting : exit_for(verdict);
+}
+
+ExitCode run_run(const RolloutOptions& options, Services& services) {
+    const Plan plan = pinned(options, services);
+    say_warnings(plan, services);
+    while (true) {
+        const RolloutStatus status = release::read_status(plan, services.cancel);
+        refuse_overlaps(plan, status);
+        refuse_left(plan, status);
+        const WaveStatus* wave = status.current();
+        if (wave == nullptr) {
+            services.out.show(StatusResult{&plan, status});
+            return ExitCode::ok;
+        }
+        if (const auto end = run_wave(options, plan, status, *wave, services)) {
+            return *end;
+        }
+    }
+}
+
+using RunRollout = ExitCode (*)(const RolloutOptions&, Services&);
+
+CLI::App& add_step(CLI::App& parent, Run& selected, const std::shared_ptr<RolloutOptions>& options,
+                   const char* name, const char* summary, RunRollout run) {
+    auto& step = *parent.add_subcommand(name, summary);
+    step.add_option("PLAN", options->plan, "The rollout plan")->required()->type_name("FILE");
+    selects(step, selected, options, run);
+    return step;
+}
+
+void add_rollout(CLI::App& command, Run& selected) {
+    command.require_subcommand(1);
+    auto options = std::make_shared<RolloutOptions>();
+    const auto add = [&](const char* name, const char* summary, RunRollout run) -> CLI::App& {
+        return add_step(command, selected, options, name, summary, run);
+    };
+    auto& init = add("init", "Write a plan to start from", run_init);
+    init.add_option("--image", options->image, "What to roll out, as HOST/REPO:TAG")
+        ->type_name("REF");
+    init.add_option("--wave", options->waves, "A wave and its files, in order")
+        ->type_name("NAME=GLOB")
+        ->allow_extra_args(false);
+    auto& plan = add("plan", "Check a plan and show what it would do", run_plan);
+    auto& next = add("next", "Change the files of exactly one wave", run_next);
+    auto& run = add("run", "Go through all waves, back when a gate says no", run_run);
+    auto& gate = add("gate", "Ask the gates of a wave", run_gate);
+    auto& status = add("status", "Show where a rollout stands", run_status);
+    auto& promote = add("promote", "Pass the gates of the current wave by hand", run_promote);
+    auto& pause = add("pause", "Hold a rollout after the current wave", run_pause);
+    auto& resume = add("resume", "Ask the gates of a paused wave again", run_resume);
+    auto& abort = add("abort", "Take every wave back, the last one first", run_abort);
+    for (auto* step : {&plan, &next, &run}) {
+        add_registry_flags(*step, options->registry, RegistryUse::read);
+    }
+    for (auto* step : {&next, &run, &abort}) {
+        step->add_flag("--commit", options->commit, "Commit each wave to git");
+    }
+    for (auto* step : {&gate, &promote, &pause, &resume}) {
+        step->add_option("--wave", options->wave, "Which wave; the current one when left out")
+            ->type_name("NAME");
+    }
+    for (auto* step : {&next, &run, &promote, &pause, &resume, &abort}) {
+        step->add_option("--why", options->record.why, "The reason, kept in the history")
+            ->type_name("TEXT");
+    }
+    add_dry_run(next, options->record.dry_run);
+    choices(status.add_option("--as", options->format, "A picture in place of the table"),
+            {"mermaid"});
+    command.footer(
+        "wasmplug rollout init auth.rollout.yaml --image ghcr.io/acme/auth:1.4.0 \\\n"
+        "  --wave canary='dev/*.yaml' --wave all='prod/*.yaml'\n"
+        "wasmplug rollout run auth.rollout.yaml");
+}
+
+}  // namespace
+
+extern const Command rollout_command;
+const Command rollout_command = {.name = "rollout",
+                                 .summary = "Roll a version out in waves with gates between",
+                                 .group = Group::release,
+                                 .add = add_rollout};
+
+}  // namespace wasmplug

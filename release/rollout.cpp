@@ -1,0 +1,366 @@
+#include "release/rollout.hpp"
+
+#include <fmt/format.h>
+#include <glob.h>
+
+#include <algorithm>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/image_reference.hpp"
+#include "base/json.hpp"
+#include "base/parallel.hpp"
+
+namespace wasmplug::release {
+namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<fs::path> expand(const Plan& plan, const WaveTarget& target) {
+    const fs::path pattern = plan.path.parent_path() / target.pattern;
+    glob_t found{};
+    std::vector<fs::path> paths;
+    if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
+        for (std::size_t i = 0; i < found.gl_pathc; ++i) {
+            paths.emplace_back(found.gl_pathv[i]);
+        }
+    }
+    ::globfree(&found);
+    if (paths.empty()) {
+        throw plan.file.error(target.range, fmt::format("no file matches {}", target.pattern));
+    }
+    return paths;
+}
+
+std::string wanted_url(const Plan& plan) {
+    return plan.url + ":" + plan.to;
+}
+
+std::optional<ConfigSource> plan_config(const Plan& plan) {
+    if (!plan.config_file) {
+        return std::nullopt;
+    }
+    const auto file = yaml::File::read(plan.path.parent_path() / *plan.config_file);
+    const auto* node = &file.single();
+    return ConfigSource{file, node};
+}
+
+bool has_content(const Plan& plan, const State& state, const std::string& config) {
+    return state.content.sha256 == plan.sha256 &&
+           repository_of(state.content.url) == repository_of(plan.url) &&
+           (config.empty() || state.content.config_hash == config);
+}
+
+std::optional<GateRecord> record_on(const State& state, const Plan& plan, const Wave& wave) {
+    const auto found = std::ranges::find(state.annotations, ledger_rollout_key,
+                                         &std::pair<std::string, std::string>::first);
+    if (found == state.annotations.end()) {
+        return std::nullopt;
+    }
+    try {
+        const auto json = parse_json(found->second, std::string(ledger_rollout_key));
+        GateRecord record{json.value("plan", ""), json.value("wave", ""), json.value("sha256", ""),
+                          json.value("gate", ""), json.value("why", ""),  json.value("at", ""),
+                          json.value("by", "")};
+        if (record.plan == plan.name && record.wave == wave.name && record.sha256 == plan.sha256) {
+            return record;
+        }
+    } catch (const std::exception&) {
+        return std::nullopt;  // somebody's edit: as if the gates had said nothing
+    }
+    return std::nullopt;
+}
+
+const Located* lead_of(const WaveStatus& wave) {
+    for (const auto& file : wave.files) {
+        for (const auto& located : file.targets) {
+            if (located.keeps_ledger()) {
+                return &located;
+            }
+        }
+    }
+    return nullptr;
+}
+
+void read_wave(const Plan& plan, const std::string& config, WaveStatus& status) {
+    bool left = false;
+    for (const auto& file : status.files) {
+        for (const auto& located : file.targets) {
+            const State state = state_of(located);
+            ++status.targets;
+            if (has_content(plan, state, config)) {
+                ++status.changed;
+                continue;
+            }
+            const Ledger ledger = read_ledger(state.annotations);
+            for (const auto& revision : ledger.revisions) {
+                if (revision.content.sha256 == plan.sha256 && !revision.bad.empty() &&
+                    revision.rollout.starts_with(plan.name + "/")) {
+                    left = true;
+                    status.bad = revision.bad;
+                }
+            }
+        }
+    }
+    if (const Located* lead = lead_of(status)) {
+        status.record = record_on(state_of(*lead), plan, *status.wave);
+    }
+    const bool has_gates = !status.wave->gates.empty() || status.wave->pause;
+    status.state = judge_wave(status.targets, status.changed, left, has_gates, status.record);
+}
+
+// matchLabels of a spec; nothing for a plugin of every workload.
+std::vector<std::pair<std::string, std::string>> labels_of(const Located& located) {
+    std::vector<std::pair<std::string, std::string>> labels;
+    const auto* selector = located.spec.mapping->find("selector");
+    const auto* match = selector == nullptr ? nullptr : selector->find("matchLabels");
+    if (match != nullptr && match->is_mapping()) {
+        for (const auto& [key, value] : match->effective_entries()) {
+            labels.emplace_back(key.key_text(), value.text());
+        }
+    }
+    return labels;
+}
+
+std::string place_of(const FileTargets& file, const Located& located) {
+    return file.path.string() + (located.name.empty() ? "" : " (" + located.name + ")");
+}
+
+}  // namespace
+
+std::string_view to_string(WaveState state) {
+    switch (state) {
+        case WaveState::pending:
+            return "pending";
+        case WaveState::partial:
+            return "partial";
+        case WaveState::changed:
+            return "changed";
+        case WaveState::passed:
+            return "passed";
+        case WaveState::waiting:
+            return "waiting";
+        case WaveState::failed:
+            return "failed";
+        case WaveState::rolled_back:
+            return "rolled back";
+    }
+    return "";
+}
+
+const WaveStatus* RolloutStatus::current() const {
+    const auto found = std::ranges::find_if(
+        waves, [](const WaveStatus& wave) { return wave.state != WaveState::passed; });
+    return found == waves.end() ? nullptr : &*found;
+}
+
+bool RolloutStatus::rolled_back() const {
+    return std::ranges::count(waves, WaveState::rolled_back, &WaveStatus::state) != 0;
+}
+
+WaveState judge_wave(std::size_t targets, std::size_t changed, bool left, bool has_gates,
+                     const std::optional<GateRecord>& record) {
+    if (left) {
+        return WaveState::rolled_back;
+    }
+    if (changed == 0) {
+        return WaveState::pending;
+    }
+    if (changed < targets) {
+        return WaveState::partial;
+    }
+    if (record && (record->answer == "failed")) {
+        return WaveState::failed;
+    }
+    if (record && record->answer != "passed" && record->answer != "promoted") {
+        return WaveState::waiting;
+    }
+    return record || !has_gates ? WaveState::passed : WaveState::changed;
+}
+
+RolloutStatus read_status(const Plan& plan, const Cancel& cancel) {
+    if (plan.sha256.empty()) {
+        throw Error(fmt::format("{}: the plan does not say which digest {} has", plan.path.string(),
+                                plan.to),
+                    "'wasmplug rollout plan' looks it up and writes it down as plugin.sha256");
+    }
+    const auto config = plan_config(plan);
+    const std::string hash = config ? config_hash(config->node) : std::string();
+    RolloutStatus status;
+    std::set<std::string> seen;
+    for (const auto& wave : plan.waves) {
+        WaveStatus one;
+        one.wave = &wave;
+        std::vector<std::pair<fs::path, std::string>> wanted;
+        for (const auto& target : wave.targets) {
+            for (const auto& path : expand(plan, target)) {
+                if (!seen.insert(fs::weakly_canonical(path).string() + "\n" + target.name).second) {
+                    throw plan.file.error(target.range,
+                                          fmt::format("{} is in the plan twice", path.string()));
+                }
+                wanted.emplace_back(path, target.name);
+            }
+        }
+        one.files = parallel(
+            wanted.size(),
+            [&](std::size_t i) {
+                const Selection selection{
+                    .name = wanted[i].second, .values_path = {}, .image = repository_of(plan.url)};
+                return open_targets({.kind = Target::Kind::file,
+                                     .path = wanted[i].first,
+                                     .resource = {},
+                                     .name = {}},
+                                    selection, cancel)
+                    .front();
+            },
+            cancel);
+        read_wave(plan, hash, one);
+        status.waves.push_back(std::move(one));
+    }
+    return status;
+}
+
+std::optional<std::string> may_meet(const Located& a, const Located& b,
+                                    std::string_view root_namespace) {
+    if (a.form != Form::object || b.form != Form::object || (a.ns == b.ns && a.name == b.name)) {
+        return std::nullopt;  // one object, or texts that say nothing of their scope
+    }
+    if (a.ns != b.ns && a.ns != root_namespace && b.ns != root_namespace) {
+        return std::nullopt;
+    }
+    const auto refs = [](const Located& l) {
+        const auto* value = l.spec.mapping->find("targetRefs");
+        return value != nullptr && value->size() > 0;
+    };
+    if (refs(a) != refs(b)) {
+        return std::nullopt;
+    }
+    if (refs(a)) {
+        for (const auto& one : a.spec.mapping->find("targetRefs")->items()) {
+            for (const auto& other : b.spec.mapping->find("targetRefs")->items()) {
+                if (yaml::same_value(one, other)) {
+                    return "both are attached to the same target";
+                }
+            }
+        }
+        return std::nullopt;
+    }
+    const auto labels = labels_of(a);
+    for (const auto& [key, value] : labels_of(b)) {
+        const auto same =
+            std::ranges::find(labels, key, &std::pair<std::string, std::string>::first);
+        if (same != labels.end() && same->second != value) {
+            return std::nullopt;
+        }
+    }
+    return "a workload can carry the labels of both, and then both run";
+}
+
+std::vector<Overlap> overlaps(const Plan& plan, const RolloutStatus& status) {
+    std::vector<Overlap> found;
+    for (std::size_t i = 0; i < status.waves.size(); ++i) {
+        for (std::size_t j = i + 1; j < status.waves.size(); ++j) {
+            if (status.waves[i].wave->cluster != status.waves[j].wave->cluster) {
+                continue;
+            }
+            for (const auto& first : status.waves[i].files) {
+                for (const auto& second : status.waves[j].files) {
+                    const auto why =
+                        may_meet(first.targets[0], second.targets[0], plan.root_namespace);
+                    if (why) {
+                        found.push_back({place_of(first, first.targets[0]),
+                                         place_of(second, second.targets[0]), *why});
+                    }
+                }
+            }
+        }
+    }
+    return found;
+}
+
+std::vector<FileSteps> prepare_wave(const Plan& plan, const WaveStatus& wave, Recording recording,
+                                    const Cancel& cancel) {
+    recording.rollout = plan.name + "/" + wave.wave->name;
+    if (recording.why.empty()) {
+        recording.why = plan.why.empty() ? "rollout " + recording.rollout : plan.why;
+    }
+    Wanted wanted{.url = wanted_url(plan), .sha256 = plan.sha256, .version = plan.to};
+    wanted.config = plan_config(plan);
+    return prepare(
+        wave.files, [&](const Located& located) { return plan_update(located, wanted, recording); },
+        cancel);
+}
+
+std::vector<FileSteps> prepare_undo(const Plan& plan, const WaveStatus& wave, Recording recording,
+                                    Services& services) {
+    std::vector<FileTargets> files;
+    for (const auto& file : wave.files) {
+        if (has_content(plan, state_of(file.targets[0]), {})) {
+            files.push_back(file);
+        }
+    }
+    return prepare(
+        files,
+        [&](const Located& located) {
+            Step step = plan_rollback(located, {}, recording, [&] {
+                return past_states(located, read_git_history(located.file.name(), services));
+            });
+            const bool remembers = std::ranges::count(step.before.annotations, ledger_rollout_key,
+                                                      &std::pair<std::string, std::string>::first);
+            if (remembers) {
+                step.change.annotations.remove.emplace_back(ledger_rollout_key);
+            }
+            return step;
+        },
+        services.cancel);
+}
+
+void remember_gate(const WaveStatus& wave, const GateRecord& record, const Cancel& cancel) {
+    const Located* lead = lead_of(wave);
+    if (lead == nullptr) {
+        return;
+    }
+    nlohmann::ordered_json json = {{"plan", record.plan},     {"wave", record.wave},
+                                   {"sha256", record.sha256}, {"gate", record.answer},
+                                   {"why", record.reason},    {"at", record.at},
+                                   {"by", record.by}};
+    const fs::path path = lead->file.name();
+    // The wave may have been written since it was read.
+    const auto now =
+        open_targets({.kind = Target::Kind::file, .path = path, .resource = {}, .name = {}},
+                     {.name = lead->ns.empty() ? lead->name : lead->ns + "/" + lead->name,
+                      .values_path = {},
+                      .image = {}},
+                     cancel);
+    const Located& located = now.front().targets.front();
+    Change change;
+    change.annotations.set = {{std::string(ledger_rollout_key), compact_json(json)}};
+    const Applied applied = apply_changes({located}, {change});
+    write_files({{path, *located.text, applied.text}}, cancel);
+}
+
+WaveVerdict judge_gates(const std::vector<Gate>& gates, bool promoted, Services& services) {
+    WaveVerdict all;
+    all.verdict = {Verdict::Answer::passed, {}};
+    for (const auto& gate : gates) {
+        if (promoted && std::holds_alternative<ManualCheck>(gate.check)) {
+            continue;
+        }
+        all.reports.push_back(run_gate(gate, services));
+        const auto& report = all.reports.back();
+        std::string value =
+            report.measurements.empty() ? std::string() : report.measurements.back().value;
+        services.out.step(fmt::format("gate {}: {}{}", gate.name, report.asked,
+                                      value.empty() ? "" : " is " + value));
+        if (report.verdict.answer != Verdict::Answer::passed) {
+            all.verdict = report.verdict;
+            all.verdict.reason = fmt::format("gate {}: {}", gate.name, report.verdict.reason);
+            return all;
+        }
+    }
+    return all;
+}
+
+}  // namespace wasmplug::release

@@ -1,0 +1,218 @@
+// tests/data/release/edits.txt: one case after another, checked byte for byte. Each is the text of
+// a manifest, edited as its options say, and what has to come out. Every one that is not refused
+// is also taken back: the bytes have to be those of the beginning. WASMPLUG_ACCEPT=1 rewrites what
+// comes out; read the diff.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "release/step.hpp"
+
+namespace wasmplug::release {
+namespace {
+
+const std::filesystem::path data =
+    std::filesystem::path(WASMPLUG_SOURCE_DIR) / "tests/data/release/edits.txt";
+
+const std::string old_digest(64, 'a');
+const std::string new_digest(64, 'b');
+constexpr std::string_view digits =
+    "1234567890123456789012345678901234567890123456789012345678901234";
+
+struct EditCase {
+    std::string title;
+    std::vector<std::string> options;
+    std::string before;
+    std::string after;
+
+    bool has(const std::string& option) const { return std::ranges::count(options, option) != 0; }
+
+    std::string value(const std::string& key) const {
+        for (const auto& option : options) {
+            if (option.starts_with(key + "=")) {
+                return option.substr(key.size() + 1);
+            }
+        }
+        return {};
+    }
+};
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+    for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+        text.replace(at, from.size(), to);
+    }
+}
+
+std::vector<EditCase> read_cases() {
+    std::vector<EditCase> cases;
+    std::istringstream lines(read_file(data));
+    std::string* part = nullptr;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("=== ")) {
+            auto& one = cases.emplace_back();
+            const std::size_t bar = line.find(" | ");
+            one.title = line.substr(4, bar == std::string::npos ? bar : bar - 4);
+            std::istringstream words(bar == std::string::npos ? "" : line.substr(bar + 3));
+            for (std::string word; words >> word;) {
+                one.options.push_back(word);
+            }
+            part = &one.before;
+        } else if (line == "--->") {
+            part = &cases.back().after;
+        } else if (part != nullptr) {
+            *part += line + "\n";
+        }
+    }
+    return cases;
+}
+
+// The text as it is on disk: the case file keeps it in plain lines.
+std::string on_disk(const EditCase& one, std::string text) {
+    replace_all(text, "@OLD@", old_digest);
+    replace_all(text, "@NEW@", new_digest);
+    replace_all(text, "@DIGITS@", digits);
+    replace_all(text, "<TAB>", "\t");
+    if (one.has("noeol") && text.ends_with('\n')) {
+        text.pop_back();
+    }
+    if (one.has("crlf")) {
+        replace_all(text, "\n", "\r\n");
+    }
+    return one.has("bom") ? "\xef\xbb\xbf" + text : text;
+}
+
+std::string in_lines(const EditCase& one, std::string text) {
+    if (one.has("bom")) {
+        EXPECT_TRUE(text.starts_with("\xef\xbb\xbf"));
+        text.erase(0, 3);
+    }
+    if (one.has("crlf")) {
+        auto lone = text;
+        replace_all(lone, "\r\n", "");
+        EXPECT_EQ(lone.find_first_of("\r\n"), std::string::npos) << "mixed line ends";
+        replace_all(text, "\r\n", "\n");
+    }
+    if (one.has("noeol")) {
+        EXPECT_FALSE(text.ends_with('\n'));
+        text += '\n';
+    }
+    replace_all(text, old_digest, "@OLD@");
+    replace_all(text, new_digest, "@NEW@");
+    replace_all(text, digits, "@DIGITS@");
+    replace_all(text, "\t", "<TAB>");
+    return text;
+}
+
+std::vector<Located> targets_of(const EditCase& one, const std::string& text) {
+    return locate(yaml::File::parse(text, "m.yaml"),
+                  {.name = one.value("name"), .values_path = one.value("path")});
+}
+
+Recording recording_for(const EditCase& one) {
+    Recording recording;
+    recording.mode = one.has("ledger") ? HistoryMode::ledger : HistoryMode::none;
+    recording.at = "2026-11-21T00:00:00Z";
+    recording.by = "ci";
+    return recording;
+}
+
+Wanted wanted_for(const EditCase& one) {
+    Wanted wanted{.url = "oci://r.example/p:2.0.0",
+                  .sha256 = one.has("digits") ? std::string(digits) : new_digest,
+                  .version = "2.0.0"};
+    std::string config = one.value("config");
+    replace_all(config, "~", " ");
+    replace_all(config, "^", "\n");
+    if (!config.empty()) {
+        auto file = yaml::File::parse(config, "config.yaml");
+        const auto* node = &file.single();
+        wanted.config = ConfigSource{std::move(file), node};
+    }
+    for (const auto& option : one.options) {
+        if (option.starts_with("set=")) {
+            wanted.settings.push_back(parse_setting(option.substr(4), false));
+        }
+    }
+    return wanted;
+}
+
+// What a rollback would do with what was known before the edit.
+std::string taken_back(const EditCase& one, const std::string& edited,
+                       const std::vector<Step>& steps) {
+    const auto targets = targets_of(one, edited);
+    std::vector<Change> changes;
+    for (const auto& step : steps) {
+        const auto odd = odd_spellings(step.located, step.change);
+        Change change;
+        if (step.changed && !step.change.scope) {
+            change.url = step.before.content.url;
+            change.url_text = odd.url;
+            change.sha256 = step.before.content.sha256;
+            change.sha256_text = odd.sha256;
+            if (step.change.config) {
+                change.config = step.before.config;
+                change.config_hash = step.before.content.config_hash;
+            }
+        } else if (step.change.scope) {
+            return apply_steps({plan_switch(targets.front(), false, recording_for(one))}).text;
+        }
+        changes.push_back(change);
+    }
+    return apply_changes(targets, changes).text;
+}
+
+std::string run(const EditCase& one, const std::string& before) {
+    std::vector<Step> steps;
+    try {
+        const auto targets = targets_of(one, before);
+        if (targets.empty()) {
+            return "!! nothing found\n";
+        }
+        for (const auto& located : targets) {
+            steps.push_back(one.has("off")
+                                ? plan_switch(located, true, recording_for(one))
+                                : plan_update(located, wanted_for(one), recording_for(one)));
+        }
+        const Applied applied = apply_steps(steps);
+        std::string notes;
+        for (const auto& note : applied.notes) {
+            notes += "!! " + note + "\n";
+        }
+        if (!one.has("ledger")) {
+            EXPECT_EQ(taken_back(one, applied.text, steps), before) << "the way back";
+        }
+        return in_lines(one, applied.text) + notes;
+    } catch (const Error& error) {
+        return std::string("!! ") + error.what() + "\n";
+    }
+}
+
+TEST(EditCases, ComeOutByteForByteAndCanBeTakenBack) {
+    auto cases = read_cases();
+    const char* accept = std::getenv("WASMPLUG_ACCEPT");
+    const bool accepting = accept != nullptr && std::string(accept) == "1";
+    EXPECT_GE(cases.size(), 150u);
+    std::string rewritten;
+    for (auto& one : cases) {
+        SCOPED_TRACE(one.title);
+        const std::string actual = run(one, on_disk(one, one.before));
+        if (!accepting) {
+            EXPECT_EQ(actual, one.after);
+        }
+        rewritten += "=== " + one.title;
+        for (const auto& option : one.options) {
+            rewritten += (&option == &one.options.front() ? " | " : " ") + option;
+        }
+        rewritten += "\n" + one.before + "--->\n" + actual;
+    }
+    if (accepting) {
+        write_file(data, rewritten);
+    }
+}
+
+}  // namespace
+}  // namespace wasmplug::release

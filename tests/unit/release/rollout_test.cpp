@@ -1,0 +1,97 @@
+#include "release/rollout.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+
+namespace wasmplug::release {
+namespace {
+
+GateRecord said(const std::string& answer) {
+    return {"plan", "eu", std::string(64, 'b'), answer, "", "", ""};
+}
+
+TEST(Rollout, AWaveStandsWhereItsTargetsAndItsGatesSay) {
+    EXPECT_EQ(judge_wave(3, 0, false, true, std::nullopt), WaveState::pending);
+    EXPECT_EQ(judge_wave(3, 2, false, true, std::nullopt), WaveState::partial);
+    EXPECT_EQ(judge_wave(3, 3, false, true, std::nullopt), WaveState::changed);
+    EXPECT_EQ(judge_wave(3, 3, false, false, std::nullopt), WaveState::passed);
+    EXPECT_EQ(judge_wave(3, 3, false, true, said("passed")), WaveState::passed);
+    EXPECT_EQ(judge_wave(3, 3, false, true, said("promoted")), WaveState::passed);
+    EXPECT_EQ(judge_wave(3, 3, false, true, said("paused")), WaveState::waiting);
+    EXPECT_EQ(judge_wave(3, 3, false, true, said("failed")), WaveState::failed);
+    EXPECT_EQ(judge_wave(3, 1, true, true, said("passed")), WaveState::rolled_back);
+}
+
+Located plugin(const std::string& ns, const std::string& name, const std::string& scope) {
+    return locate(yaml::File::parse("apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n"
+                                    "metadata: {name: " +
+                                        name + ", namespace: " + ns +
+                                        "}\nspec:\n  url: oci://r.example/p:1\n" + scope,
+                                    "m.yaml"))
+        .front();
+}
+
+TEST(Rollout, SelectorsAreDisjointOnlyWhenOneLabelDiffers) {
+    const auto meet = [](const char* a, const char* b) {
+        return may_meet(plugin("x", "a", a), plugin("x", "b", b), "istio-system").has_value();
+    };
+    EXPECT_TRUE(meet("", ""));
+    EXPECT_TRUE(meet("", "  selector: {matchLabels: {app: web}}\n"));
+    EXPECT_TRUE(meet("  selector: {matchLabels: {app: web}}\n",
+                     "  selector: {matchLabels: {track: canary}}\n"));
+    EXPECT_FALSE(meet("  selector: {matchLabels: {app: web, track: canary}}\n",
+                      "  selector: {matchLabels: {track: stable}}\n"));
+    EXPECT_FALSE(meet("  targetRefs: [{kind: Gateway, name: a}]\n",
+                      "  targetRefs: [{kind: Gateway, name: b}]\n"));
+    EXPECT_TRUE(meet("  targetRefs: [{kind: Gateway, name: a}]\n",
+                     "  targetRefs: [{kind: Gateway, name: a}]\n"));
+    EXPECT_FALSE(may_meet(plugin("x", "a", ""), plugin("y", "a", ""), "istio-system").has_value());
+    EXPECT_TRUE(may_meet(plugin("x", "a", ""), plugin("istio-system", "a", ""), "istio-system")
+                    .has_value());
+}
+
+Plan plan(const std::string& rest) {
+    return parse_plan(yaml::File::parse("apiVersion: wasmplug.dev/v1alpha1\nkind: RolloutPlan\n"
+                                        "plugin: {url: oci://r.example/p, to: 1.1.0}\n" +
+                                            rest,
+                                        "plan.yaml"),
+                      "plan.yaml");
+}
+
+std::string problem_of(const std::string& rest) {
+    try {
+        plan(rest);
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return {};
+}
+
+TEST(Plan, SaysWhereItIsWrongAndWhatWasMeant) {
+    EXPECT_EQ(problem_of("waves:\n- name: a\n  target: []\n"),
+              "plan.yaml:5:3: a wave lacks 'targets'");
+    EXPECT_EQ(problem_of("gates:\n- {name: e, wait: 1m}\nwaves:\n"
+                         "- {name: a, targets: [{file: x}], gates: [f]}\n"),
+              "plan.yaml:7:43: no gate is called 'f'");
+    EXPECT_EQ(problem_of("gates:\n- {name: e, command: [x, \"{{wave.nam}}\"]}\nwaves:\n"
+                         "- {name: a, targets: [{file: x}]}\n"),
+              "plan.yaml:7:3: wave 'a' has no value for '{{wave.nam}}'");
+    EXPECT_EQ(problem_of("gates:\n- {name: e}\nwaves: [{name: a, targets: [{file: x}]}]\n"),
+              "plan.yaml:5:3: gate 'e' asks 0 things, not one");
+}
+
+TEST(Plan, RendersWhatAWaveSaysAndWarnsOfMetricsThatNobodyExports) {
+    const Plan one = plan(
+        "gates:\n- name: errors\n  prometheus: {address: http://p}\n"
+        "  query: rate(envoy_wasm_failed_total{v=\"{{wave.version}}\"}[2m])\n  max: 1\n"
+        "waves:\n- {name: eu, vars: {version: v2}, targets: [{file: x}], pause: manual}\n");
+    const auto gates = gates_of(one, one.waves[0]);
+    ASSERT_EQ(gates.size(), 2u);
+    EXPECT_EQ(describe(gates[0]), "PromQL rate(envoy_wasm_failed_total{v=\"v2\"}[2m]) <= 1");
+    EXPECT_EQ(describe(gates[1]), "a person promotes");
+    EXPECT_EQ(warnings_of(one).size(), 2u);
+}
+
+}  // namespace
+}  // namespace wasmplug::release
