@@ -5,7 +5,7 @@
 //                                folder starts with a copy of tests/golden/NAME.in/ if there is
 //                                one. "# needs cpp" names a toolchain; other comments are prose.
 //                .out, .err      what the lines said; before each stands "$ LINE", and after one
-//                                that did not exit with 0 stands "[exit N]"
+//                                that did not exit with 0 stands "[exit N]"; "cd" lasts
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -55,6 +55,7 @@ std::string normalised(std::string text, const Sandbox& sandbox) {
         {std::regex("[0-9a-f]{7,63}…"), "DIGEST…"},
         {std::regex(R"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?Z?)"), "TIME"},
         {std::regex(R"(\b\d+(\.\d+)? (ms|s|µs)\b)"), "DURATION"},
+        {std::regex(R"(\d+ -> \d+ bytes)"), "SIZE -> SIZE"},
         {std::regex(R"(\b\d+(\.\d+)? (B|KiB|MiB)( +))"), "SIZE$3"},
         {std::regex(R"(\b\d+(\.\d+)? (B|KiB|MiB)\b)"), "SIZE"},
     };
@@ -112,6 +113,7 @@ TEST_P(Golden, Session) {
     }
     std::string out;
     std::string err;
+    std::string folder;  // the "cd" lines so far
     for (const auto& line : lines_of(read_file(base.string() + ".cmd"))) {
         if (line.starts_with("# needs ")) {
             const auto language = line.substr(8);
@@ -120,7 +122,12 @@ TEST_P(Golden, Session) {
         if (line.empty() || line.starts_with('#')) {
             continue;
         }
-        const auto result = sandbox.shell(line);
+        if (line.starts_with("cd ")) {
+            folder += line + " && ";
+            out += "$ " + line + "\n";
+            continue;
+        }
+        const auto result = sandbox.shell(folder + line);
         const std::string code =
             result.exit_code == 0 ? "" : "[exit " + std::to_string(result.exit_code) + "]\n";
         out += "$ " + line + "\n" + result.out + code;
@@ -130,6 +137,14 @@ TEST_P(Golden, Session) {
     }
     expect_golden(base.string() + ".out", normalised(out, sandbox));
     expect_golden(base.string() + ".err", normalised(err, sandbox));
+    if (GetParam() == "readme") {
+        const auto readme = read_file(golden.parent_path().parent_path() / "README.md");
+        const std::string_view open = "```console\n";
+        const auto start = readme.find(open) + open.size();
+        const auto session = readme.substr(start, readme.find("```\n", start) - start);
+        EXPECT_EQ(normalised(session, sandbox), normalised(out, sandbox))
+            << "README.md shows another session";
+    }
 }
 
 std::vector<std::string> sessions() {
