@@ -250,7 +250,8 @@ void Draft::set(std::string_view assignment, bool as_string) {
 
 ordered_json Draft::get(std::string_view path) const {
     const auto* at = &values_->json;
-    for (const auto& step : yaml::Path::parse(path)->steps()) {
+    const auto parsed = yaml::Path::parse(path);
+    for (const auto& step : parsed->steps()) {
         if (!at->is_object() || !at->contains(step.key)) {
             return nullptr;
         }
