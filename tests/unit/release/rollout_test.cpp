@@ -73,7 +73,7 @@ TEST(Plan, SaysWhereItIsWrongAndWhatWasMeant) {
               "plan.yaml:5:3: a wave lacks 'targets'");
     EXPECT_EQ(problem_of("gates:\n- {name: e, wait: 1m}\nwaves:\n"
                          "- {name: a, targets: [{file: x}], gates: [f]}\n"),
-              "plan.yaml:7:43: no gate is called 'f'");
+              "plan.yaml:7:42: no gate is called 'f'");
     EXPECT_EQ(problem_of("gates:\n- {name: e, command: [x, \"{{wave.nam}}\"]}\nwaves:\n"
                          "- {name: a, targets: [{file: x}]}\n"),
               "plan.yaml:7:3: wave 'a' has no value for '{{wave.nam}}'");
