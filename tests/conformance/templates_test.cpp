@@ -36,7 +36,7 @@ class Templates : public testing::TestWithParam<std::string> {
         }
         if (GetParam() == "rust") {
             sandbox_.write("Cargo.toml",
-                           "[workspace]\nmembers = [\"*-*\"]\nresolver = \"2\"\n"
+                           "[workspace]\nmembers = [\"*-*\", \"transform\"]\nresolver = \"2\"\n"
                            "[profile.release]\nopt-level = \"s\"\nlto = true\n"
                            "codegen-units = 1\npanic = \"abort\"\nstrip = true\n");
             for (const auto& pattern : patterns) {  // a workspace has one profile: the root's
