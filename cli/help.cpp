@@ -1,6 +1,7 @@
 #include "cli/help.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -51,7 +52,7 @@ std::string describe(const CLI::Option& option) {
     const std::string type = option.get_type_name();
     if (option.get_positional() && type.find('|') != std::string::npos &&
         type.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos) {
-        text += ": " + type;
+        text += fmt::format(": {}", fmt::join(CLI::detail::split(type, '|'), ", "));
     }
     if (takes_value(option) && !option.get_default_str().empty()) {
         text += fmt::format(" (default: {})", option.get_default_str());

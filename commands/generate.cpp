@@ -280,7 +280,7 @@ void add_generate(CLI::App& command, Run& selected) {
     choices(command.add_option("--ci", options->ci, "For ci: whose pipeline"),
             {"github", "gitlab"});
     command.footer(
-        "wasmplug generate wasmplugin ghcr.io/acme/auth:1.2.0 --name prod/auth --phase AUTHN\n"
+        "wasmplug generate wasmplugin ghcr.io/acme/auth:1.2.0 --name prod/auth\n"
         "wasmplug generate wasmplugin ghcr.io/acme/auth:1.2.0 --config config.yaml \\\n"
         "    --selector app=shop --set-string pluginConfig.mode=on\n"
         "wasmplug generate prometheusrule --name monitoring/wasm");
