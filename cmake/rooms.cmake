@@ -51,7 +51,7 @@ add_room(release SEES manifest oci kube trust
 
 include(cmake/commands.cmake)
 add_room(commands SEES wasm plugintest host manifest envoy oci toolchain kube trust release
-  LINKS CLI11::CLI11 CURL::libcurl
+  LINKS CLI11::CLI11 CURL::libcurl PkgConfig::LIBDEFLATE
   TEXT "one file a command: options, one call into a room, a result")
 include(cmake/completions.cmake)
 target_sources(commands PRIVATE ${CMAKE_BINARY_DIR}/generated/commands.cpp

@@ -1,5 +1,6 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <libdeflate.h>
 
 #include <string>
 
@@ -16,24 +17,27 @@ struct VersionResult {
     std::string version;
     std::string compiler;
     std::string curl;
+    std::string deflate;  // decides the bytes, and so the digest, of a package
 };
 
 std::string to_text(const VersionResult& result) {
-    return fmt::format("wasmplug {}\n{}, libcurl {}\n", result.version, result.compiler,
-                       result.curl);
+    return fmt::format("wasmplug {}\n{}, libcurl {}, libdeflate {}\n", result.version,
+                       result.compiler, result.curl, result.deflate);
 }
 
 nlohmann::ordered_json to_json(const VersionResult& result) {
     return {{"version", 1},
             {"wasmplug", result.version},
             {"compiler", result.compiler},
-            {"libcurl", result.curl}};
+            {"libcurl", result.curl},
+            {"libdeflate", result.deflate}};
 }
 
 ExitCode run_version(const VersionOptions&, Services& services) {
     services.out.show(VersionResult{.version = WASMPLUG_VERSION,
                                     .compiler = "g++ " __VERSION__,
-                                    .curl = curl_version_info(CURLVERSION_NOW)->version});
+                                    .curl = curl_version_info(CURLVERSION_NOW)->version,
+                                    .deflate = LIBDEFLATE_VERSION_STRING});
     return ExitCode::ok;
 }
 
