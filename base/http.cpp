@@ -8,6 +8,7 @@
 #include <exception>
 #include <mutex>
 
+#include "base/curl_list.hpp"
 #include "base/time.hpp"
 
 namespace wasmplug {
@@ -19,21 +20,6 @@ using std::chrono::milliseconds;
 constexpr long buffer_size = 256L * 1024;
 // What is kept of an error page; the registries' own limits are lower.
 constexpr std::size_t error_body_limit = std::size_t{1} << 20;
-
-struct FreeList {
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-
-using List = std::unique_ptr<curl_slist, FreeList>;
-
-void append(List& list, const std::string& text) {
-    curl_slist* longer = curl_slist_append(list.get(), text.c_str());
-    if (longer == nullptr) {
-        throw Error("out of memory");
-    }
-    static_cast<void>(list.release());
-    list.reset(longer);
-}
 
 bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -62,8 +48,8 @@ struct Transfer {
     Clock::time_point last_progress;
     curl_off_t moved = 0;
     std::string error_text = std::string(CURL_ERROR_SIZE, '\0');
-    List headers;
-    List resolve;
+    CurlList headers;
+    CurlList resolve;
 
     bool success() const { return response.status >= 200 && response.status < 300; }
 };

@@ -9,6 +9,7 @@
 #include "base/hash.hpp"
 #include "base/image_reference.hpp"
 #include "base/time.hpp"
+#include "oci/certificates.hpp"
 #include "oci/registry_error.hpp"
 
 namespace wasmplug::oci {
@@ -35,6 +36,8 @@ Session::Session(std::string host, RegistryOptions options, Services& services)
       options_(std::move(options)),
       services_(services),
       credentials_(services) {
+    options_.tls = with_certificates(std::move(options_.tls), host_,
+                                     certificate_folders(services.environment));
     const bool loopback = is_loopback_host(host_);
     scheme_known_ = options_.plain_http || !loopback;
     https_ = !options_.plain_http && !loopback;
