@@ -3,6 +3,7 @@
 #include <string>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "commands/command.hpp"
 
@@ -13,10 +14,24 @@ struct CompletionOptions {
     std::string shell;
 };
 
+struct CompletionResult {
+    std::string shell;
+    std::string script;
+};
+
+std::string to_text(const CompletionResult& result) {
+    return result.script;
+}
+
+nlohmann::ordered_json to_json(const CompletionResult& result) {
+    return {{"version", 1}, {"shell", result.shell}, {"script", result.script}};
+}
+
 ExitCode run_completion(const CompletionOptions& options, Services& services) {
-    services.out.print(options.shell == "bash"  ? bash_completion
-                       : options.shell == "zsh" ? zsh_completion
-                                                : fish_completion);
+    const auto* script = options.shell == "bash"  ? bash_completion
+                         : options.shell == "zsh" ? zsh_completion
+                                                  : fish_completion;
+    services.out.show(CompletionResult{options.shell, script});
     return ExitCode::ok;
 }
 

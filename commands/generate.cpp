@@ -9,6 +9,7 @@
 
 #include "base/file.hpp"
 #include "base/image_reference.hpp"
+#include "base/json.hpp"
 #include "base/yaml.hpp"
 #include "commands/command.hpp"
 
@@ -193,28 +194,53 @@ Draft draft_of(const GenerateOptions& options) {
     return draft;
 }
 
+struct Pipeline {
+    std::string ci;
+    std::string text;
+};
+
+std::string to_text(const Pipeline& result) {
+    return result.text;
+}
+
+// Text even here: for those who read a pipeline `on` is a key, in Kubernetes' YAML it is true.
+ordered_json to_json(const Pipeline& result) {
+    return {{"version", 1}, {"ci", result.ci}, {"text", result.text}};
+}
+
+// A manifest is itself the document: with -o json the same object, without its comments.
+void print(const std::string& text, Services& services) {
+    if (services.out.format() != Format::json) {
+        services.out.print(text);
+        return;
+    }
+    const auto file = yaml::File::parse(text, "the manifest");
+    services.out.print(pretty_json(yaml::to_json(*file.documents().front().root)));
+}
+
 void show(const manifest::Translation& translation, Services& services) {
     for (const auto& lost : translation.lost) {
         services.out.warn(lost);
     }
-    services.out.print(translation.text);
+    print(translation.text, services);
 }
 
 ExitCode run_generate(const GenerateOptions& options, Services& services) {
     const auto& release = istio::release_for(options.host);
     if (options.kind == "ci") {
-        services.out.print(manifest::write_ci(options.ci == "gitlab" ? manifest::Ci::gitlab
-                                                                     : manifest::Ci::github));
+        services.out.show(Pipeline{
+            options.ci, manifest::write_ci(options.ci == "gitlab" ? manifest::Ci::gitlab
+                                                                  : manifest::Ci::github)});
     } else if (options.kind == "prometheusrule") {
         const auto [ns, name] =
             manifest::split_name(options.name.empty() ? "wasm-plugins" : options.name);
-        services.out.print(manifest::write_prometheus_rule(ns, name, release));
+        print(manifest::write_prometheus_rule(ns, name, release), services);
     } else if (options.kind == "envoyextensionpolicy") {
         show(manifest::write_extension_policy(draft_of(options)), services);
     } else if (options.kind == "envoyfilter") {
         show(manifest::write_envoy_filter(draft_of(options), release), services);
     } else {
-        services.out.print(manifest::write_manifest(draft_of(options), release));
+        print(manifest::write_manifest(draft_of(options), release), services);
     }
     return ExitCode::ok;
 }

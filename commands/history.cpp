@@ -24,20 +24,24 @@ struct HistoryOptions {
     std::string diff;  // "12..14"
 };
 
-struct HistoryResult {
+struct FileHistory {
     std::string file;
     release::History history;
+};
+
+struct HistoryResult {
+    std::vector<FileHistory> targets;
 };
 
 std::string or_dash(const std::string& text) {
     return text.empty() ? "-" : text;
 }
 
-std::string to_text(const HistoryResult& result) {
+std::string text_of(const release::History& history) {
     Table table{{"REVISION", "VERSION", "DIGEST", "CONFIG", "UPDATED", "BY", "ROLLBACK", "STATUS",
                  "CHANGE-CAUSE"},
                 {}};
-    for (const auto& row : result.history.rows) {
+    for (const auto& row : history.rows) {
         table.rows.push_back({row.revision == 0 ? "-" : std::to_string(row.revision),
                               or_dash(row.version), or_dash(row.content.sha256.substr(0, 8)),
                               or_dash(row.content.config_hash.substr(0, 8)), or_dash(row.at),
@@ -45,7 +49,15 @@ std::string to_text(const HistoryResult& result) {
                               row.rollback_of == 0 ? "" : std::to_string(row.rollback_of),
                               row.status, row.why.empty() ? "<none>" : row.why});
     }
-    return result.history.title + "\n" + to_text(table);
+    return history.title + "\n" + to_text(table);
+}
+
+std::string to_text(const HistoryResult& result) {
+    std::string text;
+    for (const auto& target : result.targets) {
+        text += text_of(target.history);
+    }
+    return text;
 }
 
 nlohmann::ordered_json row_json(const HistoryRow& row) {
@@ -73,16 +85,28 @@ nlohmann::ordered_json row_json(const HistoryRow& row) {
     return json;
 }
 
-nlohmann::ordered_json to_json(const HistoryResult& result) {
+nlohmann::ordered_json target_json(const FileHistory& target) {
     auto revisions = nlohmann::ordered_json::array();
-    for (const auto& row : result.history.rows) {
+    for (const auto& row : target.history.rows) {
         revisions.push_back(row_json(row));
     }
-    return {{"version", 1},
-            {"file", result.file},
-            {"target", result.history.title},
-            {"source", result.history.source},
+    return {{"file", target.file},
+            {"target", target.history.title},
+            {"source", target.history.source},
             {"revisions", revisions}};
+}
+
+// One target stands at the top too, so that a script for one needs no list.
+nlohmann::ordered_json to_json(const HistoryResult& result) {
+    nlohmann::ordered_json json = {{"version", 1}};
+    if (result.targets.size() == 1) {
+        json.update(target_json(result.targets.front()));
+    }
+    json["targets"] = nlohmann::ordered_json::array();
+    for (const auto& target : result.targets) {
+        json["targets"].push_back(target_json(target));
+    }
+    return json;
 }
 
 const HistoryRow& row_of(const release::History& history, std::string_view number) {
@@ -106,8 +130,21 @@ std::string snapshot(const HistoryRow& row) {
                                             row.content.config_hash.substr(0, 8)));
 }
 
-ExitCode show_diff(const HistoryOptions& options, const release::History& history,
-                   Services& services) {
+struct RevisionDiff {
+    unsigned from = 0;
+    unsigned to = 0;
+    std::string diff;
+};
+
+std::string to_text(const RevisionDiff& result, const Output::Style& style) {
+    return style.result_colour ? colour_diff(result.diff) : result.diff;
+}
+
+nlohmann::ordered_json to_json(const RevisionDiff& result) {
+    return {{"version", 1}, {"from", result.from}, {"to", result.to}, {"diff", result.diff}};
+}
+
+RevisionDiff diff_of(const HistoryOptions& options, const release::History& history) {
     const std::size_t dots = options.diff.find("..");
     if (dots == std::string::npos) {
         throw usage_error(fmt::format("--diff {} names no two revisions", options.diff),
@@ -115,11 +152,9 @@ ExitCode show_diff(const HistoryOptions& options, const release::History& histor
     }
     const auto& from = row_of(history, options.diff.substr(0, dots));
     const auto& to = row_of(history, options.diff.substr(dots + 2));
-    const std::string diff =
-        unified_diff(snapshot(from), snapshot(to), fmt::format("revision {}", from.revision),
-                     fmt::format("revision {}", to.revision));
-    services.out.print(services.out.style().result_colour ? colour_diff(diff) : diff);
-    return ExitCode::ok;
+    return {from.revision, to.revision,
+            unified_diff(snapshot(from), snapshot(to), fmt::format("revision {}", from.revision),
+                         fmt::format("revision {}", to.revision))};
 }
 
 ExitCode run_history(const HistoryOptions& options, Services& services) {
@@ -127,6 +162,7 @@ ExitCode run_history(const HistoryOptions& options, Services& services) {
     const auto source = options.source == "git"      ? release::HistorySource::git
                         : options.source == "ledger" ? release::HistorySource::ledger
                                                      : release::HistorySource::automatic;
+    HistoryResult result;
     for (const auto& file : files) {
         for (const auto& located : file.targets) {
             const auto history = release::history_of(located, source, services);
@@ -134,11 +170,13 @@ ExitCode run_history(const HistoryOptions& options, Services& services) {
                 services.out.note(note);
             }
             if (!options.diff.empty()) {
-                return show_diff(options, history, services);
+                services.out.show(diff_of(options, history));
+                return ExitCode::ok;
             }
-            services.out.show(HistoryResult{file.path.string(), history});
+            result.targets.push_back({file.path.string(), history});
         }
     }
+    services.out.show(result);
     return ExitCode::ok;
 }
 

@@ -43,6 +43,29 @@ struct StatusResult {
     RolloutStatus status;
 };
 
+struct WrittenPlan {
+    std::string file;
+    const Plan* plan = nullptr;
+};
+
+std::string to_text(const WrittenPlan& result) {
+    return fmt::format("{}: {}:{} in {} waves\n", result.file, result.plan->url, result.plan->to,
+                       result.plan->waves.size());
+}
+
+nlohmann::ordered_json to_json(const WrittenPlan& result) {
+    auto waves = nlohmann::ordered_json::array();
+    for (const auto& wave : result.plan->waves) {
+        waves.push_back(wave.name);
+    }
+    return {{"version", 1},
+            {"file", result.file},
+            {"plan", result.plan->name},
+            {"url", result.plan->url},
+            {"to", result.plan->to},
+            {"waves", waves}};
+}
+
 std::string wave_line(const WaveStatus& wave) {
     return fmt::format("{} of {}", wave.changed, wave.targets);
 }
@@ -280,9 +303,9 @@ ExitCode run_init(const RolloutOptions& options, Services& services) {
     if (options.waves.empty()) {
         throw usage_error("which waves?", "give each as --wave canary='dev/*.yaml'");
     }
-    release::parse_plan(yaml::File::parse(text, options.plan), options.plan);
+    const Plan plan = release::parse_plan(yaml::File::parse(text, options.plan), options.plan);
     write_file(options.plan, text);
-    services.out.step("wrote " + options.plan);
+    services.out.show(WrittenPlan{options.plan, &plan});
     return ExitCode::ok;
 }
 
