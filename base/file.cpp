@@ -10,10 +10,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <map>
+#include <memory>
+#include <set>
 #include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/parallel.hpp"
 
 namespace wasmplug {
 namespace fs = std::filesystem;
@@ -82,16 +86,52 @@ fs::path link_target(fs::path path) {
     throw system_error("cannot write " + path.string(), ELOOP);
 }
 
-// Files that a killed run left beside `path`: nobody else holds its lock now.
-void sweep_temporaries(const fs::path& path) {
-    const std::string prefix = "." + path.filename().string() + std::string(temporary_mark);
+// Files that a killed run left beside those called `names`: nobody else holds the folder's lock
+// now.
+void sweep_temporaries(const fs::path& folder, const std::set<std::string>& names) {
+    constexpr std::size_t tail = temporary_mark.size() + 6;
     std::error_code none;
-    for (const auto& entry : fs::directory_iterator(folder_of(path), none)) {
+    for (const auto& entry : fs::directory_iterator(folder, none)) {
         const std::string name = entry.path().filename().string();
-        if (name.starts_with(prefix) && name.size() == prefix.size() + 6) {
+        if (name.starts_with('.') && name.size() > tail + 1 &&
+            name.compare(name.size() - tail, temporary_mark.size(), temporary_mark) == 0 &&
+            names.contains(name.substr(1, name.size() - tail - 1))) {
             fs::remove(entry.path(), none);
         }
     }
+}
+
+// The folder is locked, not the file: a rename replaces the file's inode, and a lock on the old
+// one would let a second writer in.
+Fd open_folder(const fs::path& folder) {
+    Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) {
+        throw system_error("cannot open " + folder.string(), errno);
+    }
+    return fd;
+}
+
+void lock_folder(const Fd& fd, const fs::path& folder) {
+    while (::flock(fd.get(), LOCK_EX) != 0) {
+        if (errno != EINTR) {
+            throw system_error("cannot lock " + folder.string(), errno);
+        }
+    }
+}
+
+Error changed_meanwhile(const fs::path& path) {
+    return Error(path.string() + " was changed by somebody else meanwhile",
+                 "nothing was written; run the command again", ExitCode::changed);
+}
+
+// Setting the mask is the only way to read it, which two threads must not do at once.
+mode_t creation_mask() {
+    static const mode_t mask = [] {
+        const mode_t now = ::umask(0);
+        ::umask(now);
+        return now;
+    }();
+    return mask;
 }
 
 }  // namespace
@@ -158,9 +198,7 @@ AtomicFile::AtomicFile(fs::path path, unsigned mode) : path_(link_target(std::mo
     temporary_ = name;
     struct stat old = {};
     const bool replaces = ::stat(path_.c_str(), &old) == 0;
-    const mode_t mask = ::umask(0);
-    ::umask(mask);
-    if (::fchmod(fd_.get(), replaces ? old.st_mode & 07777U : mode & ~mask) != 0) {
+    if (::fchmod(fd_.get(), replaces ? old.st_mode & 07777U : mode & ~creation_mask()) != 0) {
         throw system_error("cannot set the mode of " + path_.string(), errno);
     }
     if (replaces) {
@@ -188,15 +226,23 @@ void AtomicFile::write(std::string_view bytes) {
     }
 }
 
-void AtomicFile::commit() {
+void AtomicFile::sync() {
     if (::fsync(fd_.get()) != 0) {
         throw system_error("cannot write " + path_.string(), errno);
     }
     fd_.reset();
+}
+
+void AtomicFile::take_name() {
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
         throw system_error("cannot write " + path_.string(), errno);
     }
     temporary_.clear();
+}
+
+void AtomicFile::commit() {
+    sync();
+    take_name();
     sync_folder(folder_of(path_));
 }
 
@@ -207,19 +253,10 @@ void write_file(const fs::path& path, std::string_view bytes, unsigned mode) {
 }
 
 LockedFile::LockedFile(const fs::path& path) : path_(link_target(path)) {
-    // The folder is locked, not the file: a rename replaces the file's inode, and a lock on the
-    // old one would let a second writer in.
     const fs::path folder = folder_of(path_);
-    lock_.reset(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!lock_) {
-        throw system_error("cannot open " + folder.string(), errno);
-    }
-    while (::flock(lock_.get(), LOCK_EX) != 0) {
-        if (errno != EINTR) {
-            throw system_error("cannot lock " + folder.string(), errno);
-        }
-    }
-    sweep_temporaries(path_);
+    lock_ = open_folder(folder);
+    lock_folder(lock_, folder);
+    sweep_temporaries(folder, {path_.filename().string()});
     text_ = read_file(path_);
 }
 
@@ -230,11 +267,126 @@ void LockedFile::replace(std::string_view bytes) {
     AtomicFile file(path_);
     file.write(bytes);
     if (read_file_if_there(path_) != text_) {
-        throw Error(path_.string() + " was changed by somebody else meanwhile",
-                    "nothing was written; run the command again", ExitCode::changed);
+        throw changed_meanwhile(path_);
     }
     file.commit();
     text_ = bytes;
+}
+
+namespace {
+
+// More waits for the disk at once than processors: the file system answers them together.
+constexpr std::size_t sync_threads = 64;
+// Folders whose locks, and files whose temporaries, are held at a time.
+constexpr std::size_t batch_folders = 128;
+constexpr std::size_t batch_files = 512;
+
+struct Folder {
+    fs::path path;
+    Fd lock;
+    std::set<std::string> names = {};
+    std::vector<std::size_t> files = {};  // indices of replacements
+};
+
+// By device and inode: two spellings of one folder are one lock, and two processes lock in the
+// same order.
+using Folders = std::map<std::pair<dev_t, ino_t>, Folder>;
+
+Folders folders_of(const std::vector<Replacement>& files, const std::vector<fs::path>& paths) {
+    std::map<fs::path, std::pair<dev_t, ino_t>> known;
+    Folders folders;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        if (files[i].before == files[i].after) {
+            continue;
+        }
+        const fs::path folder = folder_of(paths[i]);
+        auto id = known.find(folder);
+        if (id == known.end()) {
+            struct stat info = {};
+            if (::stat(folder.c_str(), &info) != 0) {
+                throw system_error("cannot open " + folder.string(), errno);
+            }
+            id = known.emplace(folder, std::pair{info.st_dev, info.st_ino}).first;
+        }
+        Folder& one = folders[id->second];
+        one.path = folder;
+        one.names.insert(paths[i].filename().string());
+        one.files.push_back(i);
+    }
+    return folders;
+}
+
+void replace_batch(const std::vector<Folder*>& folders, const std::vector<Replacement>& files,
+                   const std::vector<fs::path>& paths, const Cancel& cancel, std::size_t& written) {
+    std::vector<std::size_t> all;
+    for (Folder* folder : folders) {
+        folder->lock = open_folder(folder->path);
+        lock_folder(folder->lock, folder->path);
+        sweep_temporaries(folder->path, folder->names);
+        all.insert(all.end(), folder->files.begin(), folder->files.end());
+    }
+    const auto check = [&](std::size_t i) {
+        if (read_file_if_there(paths[i]) != files[i].before) {
+            throw changed_meanwhile(paths[i]);
+        }
+    };
+    std::ranges::for_each(all, check);
+    std::vector<std::unique_ptr<AtomicFile>> fresh(all.size());
+    parallel_for(
+        all.size(),
+        [&](std::size_t i) {
+            fresh[i] = std::make_unique<AtomicFile>(paths[all[i]]);
+            fresh[i]->write(files[all[i]].after);
+            fresh[i]->sync();
+        },
+        cancel, sync_threads);
+    const auto sync_folders = [&] {
+        parallel_for(
+            folders.size(), [&](std::size_t i) { sync_folder(folders[i]->path); }, Cancel{},
+            sync_threads);
+    };
+    try {
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            cancel.check();
+            check(all[i]);
+            fresh[i]->take_name();
+            ++written;
+        }
+    } catch (const Error&) {
+        sync_folders();
+        throw;
+    }
+    sync_folders();
+    for (Folder* folder : folders) {
+        folder->lock.reset();
+    }
+}
+
+}  // namespace
+
+void replace_files(const std::vector<Replacement>& files, const Cancel& cancel,
+                   std::size_t& written) {
+    written = 0;
+    std::vector<fs::path> paths;
+    for (const auto& file : files) {
+        paths.push_back(link_target(file.path));
+        if (read_file_if_there(paths.back()) != file.before) {
+            throw changed_meanwhile(file.path);
+        }
+    }
+    Folders folders = folders_of(files, paths);
+    std::vector<Folder*> batch;
+    std::size_t in_batch = 0;
+    for (auto at = folders.begin(); at != folders.end();) {
+        batch.push_back(&at->second);
+        in_batch += at->second.files.size();
+        ++at;
+        if (at == folders.end() || batch.size() == batch_folders || in_batch >= batch_files) {
+            replace_batch(batch, files, paths, cancel, written);
+            batch.clear();
+            in_batch = 0;
+        }
+    }
 }
 
 TemporaryDirectory::TemporaryDirectory() {

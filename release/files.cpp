@@ -160,7 +160,7 @@ std::vector<FileSteps> prepare(const std::vector<FileTargets>& files,
 }
 
 void write_steps(const std::vector<FileSteps>& files, const Cancel& cancel) {
-    std::vector<NewText> texts;
+    std::vector<Replacement> texts;
     for (const auto& file : files) {
         if (file.after != file.before) {
             texts.push_back({file.path, file.before, file.after});
@@ -169,28 +169,18 @@ void write_steps(const std::vector<FileSteps>& files, const Cancel& cancel) {
     write_files(texts, cancel);
 }
 
-void write_files(const std::vector<NewText>& files, const Cancel& cancel) {
+void write_files(const std::vector<Replacement>& files, const Cancel& cancel) {
     std::size_t written = 0;
-    for (const auto& file : files) {
-        const auto so_far = [&] {
-            return written == 0 ? std::string()
-                                : fmt::format(
-                                      "{} of {} files were written before; do it again to "
-                                      "go on",
-                                      written, files.size());
-        };
-        try {
-            cancel.check();
-            LockedFile locked(file.path);
-            if (locked.text() != file.before) {
-                throw Error(fmt::format("{} has changed underneath", file.path.string()),
-                            "look at it and try again", ExitCode::changed);
-            }
-            locked.replace(file.after);
-        } catch (const Error& error) {
-            throw written == 0 ? error : Error(error.full_message(), so_far(), error.code());
+    try {
+        replace_files(files, cancel, written);
+    } catch (const Error& error) {
+        if (written == 0) {
+            throw;
         }
-        ++written;
+        throw Error(error.full_message(),
+                    fmt::format("{} of {} files were written before; do it again to go on", written,
+                                files.size()),
+                    error.code());
     }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/cancel.hpp"
+#include "base/file.hpp"
 #include "base/target.hpp"
 #include "release/located.hpp"
 #include "release/step.hpp"
@@ -46,16 +47,9 @@ std::vector<FileSteps> prepare(const std::vector<FileTargets>& files,
                                const std::function<Step(const Located&)>& plan,
                                const Cancel& cancel);
 
-struct NewText {
-    std::filesystem::path path;
-    std::string before;
-    std::string after;
-};
-
-// Replaces the files one by one, each atomically and only when it still is as it was read
-// (ExitCode::changed otherwise, which for the first means that nothing was written). An error on
-// the way names how many were written before it.
-void write_files(const std::vector<NewText>& files, const Cancel& cancel);
+// replace_files(); an error on the way says how many were written before it. ExitCode::changed
+// with nothing said of that means that nothing was written.
+void write_files(const std::vector<Replacement>& files, const Cancel& cancel);
 
 // Writes those that differ.
 void write_steps(const std::vector<FileSteps>& files, const Cancel& cancel);

@@ -110,6 +110,51 @@ TEST(LockedFile, WritesNothingWhenNothingChanges) {
     EXPECT_EQ(fs::last_write_time(path), before);
 }
 
+TEST(ReplaceFiles, ReplacesFilesOfManyFoldersAndSweepsBesideThem) {
+    const TemporaryDirectory dir;
+    std::vector<Replacement> files;
+    for (int i = 0; i < 300; ++i) {
+        const fs::path folder = dir.path() / std::to_string(i % 150);
+        fs::create_directories(folder);
+        files.push_back({folder / std::to_string(i), "old", i == 7 ? "old" : "new"});
+        write_file(files.back().path, "old");
+        fs::permissions(files.back().path, fs::perms::owner_read | fs::perms::owner_write);
+    }
+    write_file(dir.path() / "3/.3.wasmplug-abc123", "half");
+    std::size_t written = 0;
+    replace_files(files, Cancel{}, written);
+    EXPECT_EQ(written, 299U);
+    for (const auto& file : files) {
+        EXPECT_EQ(read_file(file.path), file.after) << file.path;
+        EXPECT_EQ(fs::status(file.path).permissions(),
+                  fs::perms::owner_read | fs::perms::owner_write);
+    }
+    EXPECT_EQ(entries_in(dir.path() / "3"), 2U);
+}
+
+TEST(ReplaceFiles, WritesNothingWhenTheLastOfThemHasChanged) {
+    const TemporaryDirectory dir;
+    fs::create_directory_symlink(".", dir.path() / "again");
+    write_file(dir.path() / "a", "old");
+    write_file(dir.path() / "b", "somebody's");
+    // The same folder by two names, which must not wait for its own lock.
+    std::vector<Replacement> files{{dir.path() / "a", "old", "new"},
+                                   {dir.path() / "again/b", "old", "new"}};
+    std::size_t written = 9;
+    try {
+        replace_files(files, Cancel{}, written);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ExitCode::changed);
+    }
+    EXPECT_EQ(written, 0U);
+    EXPECT_EQ(read_file(dir.path() / "a"), "old");
+    files[1].before = "somebody's";
+    replace_files(files, Cancel{}, written);
+    EXPECT_EQ(written, 2U);
+    EXPECT_EQ(read_file(dir.path() / "b"), "new");
+}
+
 TEST(File, ReadsPartsOfALargeFile) {
     const TemporaryDirectory dir;
     write_file(dir.path() / "x", "0123456789");
