@@ -2,14 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <filesystem>
 #include <system_error>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/file.hpp"
 #include "base/time.hpp"
 #include "oci/media_types.hpp"
 #include "toolchain/project.hpp"
+#include "wasm/loading.hpp"
 
 namespace wasmplug {
 namespace {
@@ -109,6 +113,24 @@ toolchain::Project project_of(const std::string& source) {
     return *project;
 }
 
+// What is judged is held in memory, and pushing must stay flat; a real plugin is far below.
+constexpr std::uintmax_t judged_size = std::uintmax_t{32} << 20;
+
+// Every layout but cncf is for hosts that are Envoys.
+void require_envoy_loads(const std::filesystem::path& module, Output& out) {
+    if (std::filesystem::file_size(module) > judged_size) {
+        out.note(fmt::format("{} is over {}: whether Envoy loads it was not looked at",
+                             module.string(), format_size(judged_size)));
+        return;
+    }
+    const auto verdict =
+        wasm::would_load(read_file(module), wasm::envoy_rules(wasm::newest_envoy_minor));
+    if (!verdict.loads) {
+        throw Error(fmt::format("no Envoy would load {}: {}", module.string(), verdict.message),
+                    verdict.reason);
+    }
+}
+
 }  // namespace
 
 void add_package_flags(CLI::App& command, PackageFlags& flags) {
@@ -157,6 +179,9 @@ Shipped ship(const std::string& source, const PackageFlags& flags, oci::Module m
         shipped.directory = project.directory.string();
         input.module = project.module();
         describe(input.annotations, project, services);
+    }
+    if (input.layout != oci::PackageLayout::cncf) {
+        require_envoy_loads(input.module, services.out);
     }
     shipped.shipment = oci::pack(input);
     return shipped;

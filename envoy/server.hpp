@@ -45,7 +45,7 @@ class Server {
         std::filesystem::path envoy;
         std::string log_level = "info";  // of the component "wasm"; the rest is at warning
         OnLog on_log;                    // called from a reader thread, entry by entry
-        std::chrono::milliseconds start_limit{20'000};
+        std::chrono::milliseconds start_limit{60'000};
     };
 
     // Returns when it answers; throws RefusedByEnvoy when it ended instead.

@@ -13,10 +13,14 @@
 namespace wasmplug::test {
 namespace {
 
+// The least that Envoy loads: the mark of ABI 0.2.1 and an allocator.
 std::string module_bytes() {
-    return std::string("\0asm\1\0\0\0", 8) + std::string("\1\4\1\x60\0\0", 6) +
-           std::string("\3\2\1\0", 4) + std::string("\7\x1b\1\x17proxy_abi_version_0_2_1\0\0", 29) +
-           std::string("\x0a\4\1\2\0\x0b", 6);
+    using namespace std::string_literals;
+    return "\0asm\1\0\0\0"s
+           "\1\x9\2\x60\0\0\x60\1\x7f\1\x7f"s  // () -> (), (i32) -> i32
+           "\3\3\2\0\1"s
+           "\7\x24\2\x17proxy_abi_version_0_2_1\0\0\6malloc\0\1"s
+           "\xa\x9\2\2\0\xb\4\0\x41\0\xb"s;
 }
 
 class RealRegistry : public testing::TestWithParam<Registry::Auth> {
