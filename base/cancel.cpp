@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/worker.hpp"
 
 namespace wasmplug {
 
@@ -31,6 +32,8 @@ struct Cancel::State {
 };
 
 namespace {
+
+constexpr int ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
 std::atomic<int> signal_pipe = -1;
 std::atomic<std::atomic<bool>*> signal_flag = nullptr;
@@ -120,13 +123,19 @@ Cancel cancel_on_signals() {
         signal_flag = &token.state_->requested;
         struct sigaction action = {};
         action.sa_handler = on_signal;
-        for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+        for (const int number : ending_signals) {
             ::sigaction(number, &action, nullptr);
         }
         ::signal(SIGPIPE, SIG_IGN);
         return made;
     }();
     return source.token();
+}
+
+void end_on_signals() {
+    for (const int number : ending_signals) {
+        ::signal(number, SIG_DFL);
+    }
 }
 
 }  // namespace wasmplug

@@ -199,7 +199,9 @@ AtomicFile::AtomicFile(fs::path path, unsigned mode) : path_(link_target(std::mo
     struct stat old = {};
     const bool replaces = ::stat(path_.c_str(), &old) == 0;
     if (::fchmod(fd_.get(), replaces ? old.st_mode & 07777U : mode & ~creation_mask()) != 0) {
-        throw system_error("cannot set the mode of " + path_.string(), errno);
+        const int error = errno;
+        ::unlink(temporary_.c_str());  // no destructor runs for what was not constructed
+        throw system_error("cannot set the mode of " + path_.string(), error);
     }
     if (replaces) {
         // Only root may give a file away; for everyone else the owner is already right.

@@ -7,6 +7,7 @@
 
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "base/worker.hpp"
 #include "commands/command.hpp"
 #include "host/bench.hpp"
 #include "host/embedded.hpp"
@@ -44,6 +45,7 @@ ordered_json measure_file(const std::string& name, const std::string& module) {
 }
 
 ExitCode run_bench_worker(const BenchWorkerOptions&, Services& services) {
+    end_on_signals();
     ordered_json answer;
     try {
         const auto job = parse_json(read_stdin(), "the job");

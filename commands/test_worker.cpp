@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/file.hpp"
+#include "base/worker.hpp"
 #include "commands/command.hpp"
 #include "host/embedded.hpp"
 #include "plugintest/workers.hpp"
@@ -16,6 +17,7 @@ namespace {
 struct TestWorkerOptions {};
 
 ExitCode run_test_worker(const TestWorkerOptions&, Services& services) {
+    end_on_signals();
     host::Embedded embedded;
     plugintest::serve_worker(
         read_stdin(), [&](const plugintest::Case& test) { return embedded.run(test); },

@@ -1,0 +1,169 @@
+// A file that is being replaced, while the process is killed, or the system refuses, at each of
+// the system calls on the way: what is there afterwards is the old file or the new one.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/support/require.hpp"
+#include "tests/support/sandbox.hpp"
+
+namespace wasmplug::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The `number`th call of `name`, counted from the start of the process as strace does.
+struct Call {
+    std::string name;
+    int number;
+};
+
+class Replace : public testing::Test {
+  protected:
+    void SetUp() override {
+        WASMPLUG_NEEDS_PROGRAM("strace");
+        before_ =
+            "# kept\r\napiVersion: extensions.istio.io/v1alpha1\r\nkind: WasmPlugin\r\n"
+            "metadata: {name: auth}\r\nspec:\r\n  url: 'oci://r.example/auth:1.0.0' # too\r\n";
+        reset();
+        const auto ran = traced({"-o", "calls.txt"});
+        ASSERT_EQ(ran.exit_code, 0) << ran.err;
+        after_ = sandbox_.read("d/m.yaml");
+        ASSERT_NE(after_, before_);
+        calls_ = calls_of(sandbox_.read("calls.txt"));
+        // Reading, locking, writing beside it, and putting it there.
+        for (const auto* name : {"openat", "flock", "fchmod", "write", "fsync", "rename"}) {
+            ASSERT_TRUE(std::ranges::any_of(calls_, [&](const Call& call) {
+                return call.name == name;
+            })) << name;
+        }
+    }
+
+    void reset() {
+        fs::remove_all(sandbox_.work() / "d");
+        sandbox_.write("d/m.yaml", before_);
+        fs::permissions(sandbox_.work() / "d/m.yaml", mode);
+    }
+
+    // Without a history, which would hold the time.
+    static std::vector<std::string> update() {
+        return {"update",    "d/m.yaml", "r.example/auth:1.1.0", "--sha256", std::string(64, 'a'),
+                "--history", "none"};
+    }
+
+    ProcessResult traced(std::vector<std::string> options) {
+        std::vector<std::string> argv{"strace", "-f", "-qq"};
+        argv.insert(argv.end(), options.begin(), options.end());
+        argv.push_back("wasmplug");
+        const auto words = update();
+        argv.insert(argv.end(), words.begin(), words.end());
+        return sandbox_.run_program(std::move(argv));
+    }
+
+    ProcessResult inject(const Call& call, const std::string& fault) {
+        reset();
+        return traced(
+            {"-o", "/dev/null", "-e", "trace=" + call.name, "-e",
+             "inject=" + call.name + ":" + fault + ":when=" + std::to_string(call.number)});
+    }
+
+    // Every call from the first look at the file on; what only concerns memory is left out.
+    static std::vector<Call> calls_of(const std::string& log) {
+        std::map<std::string, int> numbers;
+        std::vector<Call> calls;
+        bool begun = false;
+        std::istringstream lines(log);
+        for (std::string line; std::getline(lines, line);) {
+            const auto start = line.find_first_not_of("0123456789 ");
+            const auto end = line.find('(');
+            if (start == std::string::npos || end == std::string::npos || line[start] == '<' ||
+                line[start] == '+') {
+                continue;
+            }
+            const std::string name = line.substr(start, end - start);
+            const int number = ++numbers[name];
+            begun = begun || (name == "openat" && line.find("d/m.yaml") != std::string::npos);
+            if (begun && name != "brk" && name != "mmap" && name != "munmap") {
+                calls.push_back({name, number});
+            }
+        }
+        return calls;
+    }
+
+    bool has_leftover() const {
+        const auto files = sandbox_.files();
+        return std::ranges::any_of(files, [](const std::string& file) {
+            return file.starts_with("d/") && file != "d/m.yaml";
+        });
+    }
+
+    static constexpr auto mode =
+        fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read;
+
+    fs::perms mode_now() const { return fs::status(sandbox_.work() / "d/m.yaml").permissions(); }
+
+    Sandbox sandbox_;
+    std::string before_;
+    std::string after_;
+    std::vector<Call> calls_;
+};
+
+TEST_F(Replace, KilledAtAnyCallLeavesTheOldFileOrTheNewOne) {
+    int old_files = 0;
+    int new_files = 0;
+    for (const auto& call : calls_) {
+        const auto ran = inject(call, "signal=KILL");
+        const std::string at = call.name + " " + std::to_string(call.number);
+        EXPECT_EQ(ran.exit_code, 128 + SIGKILL) << at;
+        const std::string now = sandbox_.read("d/m.yaml");
+        EXPECT_TRUE(now == before_ || now == after_) << at << ":\n" << now;
+        EXPECT_EQ(mode_now(), mode) << at;
+        (now == before_ ? old_files : new_files) += 1;
+        // What the killed run left is taken away by the next, which finds nothing locked.
+        const auto again = sandbox_.run(update());
+        EXPECT_EQ(again.exit_code, 0) << at << ": " << again.err;
+        EXPECT_EQ(sandbox_.read("d/m.yaml"), after_) << at;
+        EXPECT_TRUE(now == after_ || !has_leftover()) << at;
+    }
+    EXPECT_GT(old_files, 0);
+    EXPECT_GT(new_files, 0);
+}
+
+class ReplaceWithout : public Replace, public testing::WithParamInterface<std::string> {};
+
+TEST_P(ReplaceWithout, ACallThatFailsIsToldAndLeavesNoHalfFile) {
+    int refused = 0;
+    for (const auto& call : calls_) {
+        static const std::vector<std::string> tried{"openat", "flock",  "fchmod", "write",
+                                                    "fsync",  "rename", "read"};
+        if (std::ranges::find(tried, call.name) == tried.end()) {
+            continue;
+        }
+        const auto ran = inject(call, "error=" + GetParam());
+        const std::string at = call.name + " " + std::to_string(call.number) + ": " + ran.err;
+        const std::string now = sandbox_.read("d/m.yaml");
+        EXPECT_TRUE(now == before_ || now == after_) << at << now;
+        EXPECT_EQ(mode_now(), mode) << at;
+        EXPECT_FALSE(has_leftover()) << at;
+        if (ran.exit_code == 0) {
+            EXPECT_EQ(now, after_) << at;
+        } else {
+            EXPECT_EQ(ran.exit_code, 1) << at;
+            EXPECT_TRUE(ran.err.starts_with("error: ")) << at;
+            ++refused;
+        }
+    }
+    EXPECT_GE(refused, 6);
+}
+
+INSTANTIATE_TEST_SUITE_P(Errors, ReplaceWithout, testing::Values("EIO", "ENOSPC"),
+                         [](const auto& test) { return test.param; });
+
+}  // namespace
+}  // namespace wasmplug::test
