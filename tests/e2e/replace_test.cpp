@@ -135,6 +135,57 @@ TEST_F(Replace, KilledAtAnyCallLeavesTheOldFileOrTheNewOne) {
     EXPECT_GT(new_files, 0);
 }
 
+// Several files are written side by side, by threads whose calls strace counts apart: so the n-th
+// call of any of them is the one.
+TEST_F(Replace, KilledAmongSeveralFilesLeavesEachOldOrNewAndCanBeRepeated) {
+    const std::vector<std::string> files{"d/a.yaml", "d/b.yaml", "d/deep/c.yaml"};
+    const std::vector<std::string> words{
+        "update",    "d",   "r.example/auth:1.1.0", "--sha256", std::string(64, 'a'),
+        "--history", "none"};
+    std::vector<std::string> seen;
+    for (const auto* name : {"fchmod", "write", "fsync", "rename"}) {
+        for (int number = 1; number <= 3; ++number) {
+            fs::remove_all(sandbox_.work() / "d");
+            for (const auto& file : files) {
+                sandbox_.write(file, before_);
+            }
+            std::vector<std::string> argv{
+                "strace",
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                std::string("trace=") + name,
+                "-e",
+                std::string("inject=") + name + ":signal=KILL:when=" + std::to_string(number),
+                "wasmplug"};
+            argv.insert(argv.end(), words.begin(), words.end());
+            const auto ran = sandbox_.run_program(std::move(argv));
+            const std::string at = std::string(name) + " " + std::to_string(number);
+            std::string state;
+            for (const auto& file : files) {
+                const std::string now = sandbox_.read(file);
+                EXPECT_TRUE(now == before_ || now == after_) << at << ": " << file << ":\n" << now;
+                state += now == before_ ? "old " : "new ";
+            }
+            if (ran.exit_code == 0) {
+                EXPECT_EQ(state, "new new new ") << at;
+                continue;
+            }
+            EXPECT_EQ(ran.exit_code, 128 + SIGKILL) << at << ": " << ran.err;
+            seen.push_back(state);
+            EXPECT_EQ(sandbox_.run(words).exit_code, 0) << at;
+            for (const auto& file : files) {
+                EXPECT_EQ(sandbox_.read(file), after_) << at;
+            }
+        }
+    }
+    // Before the first of them, and between two.
+    EXPECT_TRUE(std::ranges::count(seen, "old old old ") > 0);
+    EXPECT_TRUE(std::ranges::count(seen, "new old old ") > 0);
+}
+
 class ReplaceWithout : public Replace, public testing::WithParamInterface<std::string> {};
 
 TEST_P(ReplaceWithout, ACallThatFailsIsToldAndLeavesNoHalfFile) {
