@@ -8,4 +8,4 @@ wasmplug push . oci:../images:0.1.0
 wasmplug update plugin.yaml registry.example.com/hello:0.1.0 --sha256 $(jq -r .manifests[0].digest ../images/index.json)
 wasmplug validate plugin.yaml
 wasmplug update plugin.yaml registry.example.com/hello:0.1.0 --sha256 $(jq -r .manifests[0].digest ../images/index.json) --set pluginConfig.header_value=hey --why 'be brief'
-wasmplug rollback plugin.yaml
+wasmplug rollback plugin.yaml --offline
