@@ -162,21 +162,32 @@ Plan pinned(const RolloutOptions& options, Services& services) {
     return open_plan(options);
 }
 
-void commit_files(const std::vector<release::FileSteps>& files, const std::string& message,
+void commit_files(const std::vector<std::filesystem::path>& files, const std::string& message,
                   Services& services) {
+    if (files.empty()) {
+        return;
+    }
     ProcessSpec spec;
     spec.argv = {"git", "commit", "-q", "-m", message, "--"};
     for (const auto& file : files) {
-        if (file.after != file.before) {
-            spec.argv.push_back(std::filesystem::absolute(file.path).string());
-        }
+        spec.argv.push_back(std::filesystem::absolute(file).string());
     }
-    spec.directory = std::filesystem::absolute(files.front().path).parent_path();
+    spec.directory = std::filesystem::absolute(files.front()).parent_path();
     const auto result = services.spawn(spec, services.cancel);
     if (result.exit_code != 0) {
         throw Error(fmt::format("git commit failed: {}", result.err + result.out),
                     "the files are changed; commit them yourself");
     }
+}
+
+std::vector<std::filesystem::path> changed_files(const std::vector<release::FileSteps>& files) {
+    std::vector<std::filesystem::path> paths;
+    for (const auto& file : files) {
+        if (file.after != file.before) {
+            paths.push_back(file.path);
+        }
+    }
+    return paths;
 }
 
 std::string message_for(const Plan& plan, const WaveStatus& wave, const RolloutStatus& status) {
@@ -195,13 +206,11 @@ void edit_wave(const RolloutOptions& options, const Plan& plan, const WaveStatus
     }
     release::write_steps(files, services.cancel);
     const std::string message = message_for(plan, wave, status);
-    services.out.step(fmt::format(
-        "wave {} \"{}\": {} of {} targets changed", &wave - status.waves.data() + 1,
-        wave.wave->name,
-        std::ranges::count_if(files, [](const auto& file) { return file.after != file.before; }),
-        wave.targets));
+    services.out.step(fmt::format("wave {} \"{}\": {} of {} targets changed",
+                                  &wave - status.waves.data() + 1, wave.wave->name,
+                                  changed_files(files).size(), wave.targets));
     if (options.commit) {
-        commit_files(files, message, services);
+        commit_files(changed_files(files), message, services);
     }
 }
 
@@ -231,15 +240,18 @@ const char* answer_word(Verdict::Answer answer) {
                                                      : "waiting";
 }
 
-Verdict judge_wave_now(const RolloutOptions& options, const Plan& plan, const WaveStatus& wave,
-                       Services& services) {
+Verdict judge_wave_now(const RolloutOptions& options, const Plan& plan, const RolloutStatus& status,
+                       const WaveStatus& wave, Services& services) {
     const bool promoted = wave.record && wave.record->answer == "promoted";
     const auto verdict =
         release::judge_gates(release::gates_of(plan, *wave.wave), promoted, services).verdict;
-    release::remember_gate(wave,
-                           record_of(plan, wave, answer_word(verdict.answer), verdict.reason,
-                                     recording_of(options.record, services)),
-                           services.cancel);
+    const char* word = answer_word(verdict.answer);
+    const auto written = release::remember_gate(
+        wave, record_of(plan, wave, word, verdict.reason, recording_of(options.record, services)),
+        services.cancel);
+    if (options.commit && written) {
+        commit_files({*written}, message_for(plan, wave, status) + " " + word, services);
+    }
     return verdict;
 }
 
@@ -259,9 +271,9 @@ ExitCode undo(const RolloutOptions& options, const Plan& plan, const std::string
             release::write_steps(files, services.cancel);
             services.out.step(
                 fmt::format("wave \"{}\" rolled back: {} targets", wave->wave->name, files.size()));
-            if (options.commit && !files.empty()) {
+            if (options.commit) {
                 commit_files(
-                    files,
+                    changed_files(files),
                     fmt::format("Roll back {} {}: wave {}", plan.name, plan.to, wave->wave->name),
                     services);
             }
@@ -408,7 +420,7 @@ ExitCode run_gate(const RolloutOptions& options, Services& services) {
     const Plan plan = open_plan(options);
     const RolloutStatus status = release::read_status(plan, services.cancel);
     const WaveStatus& wave = changed_wave(status, options.wave);
-    const Verdict verdict = judge_wave_now(options, plan, wave, services);
+    const Verdict verdict = judge_wave_now(options, plan, status, wave, services);
     if (!verdict.reason.empty()) {
         services.out.warn(fmt::format("wave '{}': {}", wave.wave->name, verdict.reason),
                           verdict.answer == Verdict::Answer::failed
@@ -468,7 +480,7 @@ std::optional<ExitCode> run_wave(const RolloutOptions& options, const Plan& plan
             services.sleep(plan.settle, services.cancel);
         }
     }
-    const Verdict verdict = judge_wave_now(options, plan, wave, services);
+    const Verdict verdict = judge_wave_now(options, plan, status, wave, services);
     if (verdict.answer == Verdict::Answer::passed) {
         return std::nullopt;
     }

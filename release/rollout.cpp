@@ -317,10 +317,11 @@ std::vector<FileSteps> prepare_undo(const Plan& plan, const WaveStatus& wave, Re
         services.cancel);
 }
 
-void remember_gate(const WaveStatus& wave, const GateRecord& record, const Cancel& cancel) {
+std::optional<fs::path> remember_gate(const WaveStatus& wave, const GateRecord& record,
+                                      const Cancel& cancel) {
     const Located* lead = lead_of(wave);
     if (lead == nullptr) {
-        return;
+        return std::nullopt;
     }
     nlohmann::ordered_json json = {{"plan", record.plan},     {"wave", record.wave},
                                    {"sha256", record.sha256}, {"gate", record.answer},
@@ -338,7 +339,11 @@ void remember_gate(const WaveStatus& wave, const GateRecord& record, const Cance
     Change change;
     change.annotations.set = {{std::string(ledger_rollout_key), compact_json(json)}};
     const Applied applied = apply_changes({located}, {change});
+    if (applied.text == *located.text) {
+        return std::nullopt;
+    }
     write_files({{path, *located.text, applied.text}}, cancel);
+    return path;
 }
 
 WaveVerdict judge_gates(const std::vector<Gate>& gates, bool promoted, Services& services) {

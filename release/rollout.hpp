@@ -77,8 +77,10 @@ std::vector<FileSteps> prepare_wave(const Plan& plan, const WaveStatus& wave, Re
 std::vector<FileSteps> prepare_undo(const Plan& plan, const WaveStatus& wave, Recording recording,
                                     Services& services);
 
-// Writes what the gates said onto the wave's first target. Nothing when that keeps no ledger.
-void remember_gate(const WaveStatus& wave, const GateRecord& record, const Cancel& cancel);
+// Writes what the gates said onto the wave's first target, and returns the file. Nothing when no
+// target keeps a ledger, or it says so already.
+std::optional<std::filesystem::path> remember_gate(const WaveStatus& wave, const GateRecord& record,
+                                                   const Cancel& cancel);
 
 struct WaveVerdict {
     Verdict verdict;
