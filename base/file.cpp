@@ -278,7 +278,7 @@ void LockedFile::replace(std::string_view bytes) {
 namespace {
 
 // More waits for the disk at once than processors: the file system answers them together.
-constexpr std::size_t sync_threads = 64;
+constexpr std::size_t sync_threads = 256;
 // Folders whose locks, and files whose temporaries, are held at a time.
 constexpr std::size_t batch_folders = 128;
 constexpr std::size_t batch_files = 512;
