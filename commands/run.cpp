@@ -58,6 +58,24 @@ nlohmann::ordered_json to_json(const RunResult& result) {
             {"logs", result.logs}};
 }
 
+// For a program that starts the server: where it listens, once it does. People read the notes.
+struct Running {
+    std::string address;
+    const std::vector<envoy::Filter>& filters;
+};
+
+nlohmann::ordered_json to_json(const Running& result) {
+    auto plugins = nlohmann::ordered_json::array();
+    for (const auto& filter : result.filters) {
+        plugins.push_back({{"name", filter.name}, {"module", filter.module.string()}});
+    }
+    return {{"version", 1}, {"address", result.address}, {"plugins", plugins}};
+}
+
+std::string to_text(const Running&) {
+    return {};
+}
+
 // Shows what plugins say as it happens, and keeps it. While Envoy starts, it
 // configures a plugin three times (in a canary, on the main thread, on the worker): what it says
 // again is not shown again.
@@ -142,7 +160,7 @@ ExitCode run_run(const RunOptions& options, Services& services) {
         envoy::parse_request(options.request, options.headers, options.data, "127.0.0.1:1");
     }
     const auto program = envoy::find_envoy(options.envoy, services.environment);
-    for (;;) {
+    for (bool again = false;; again = true) {
         const PluginChain chain = plugin_chain(options.chain, services);
         PluginLog log(services.out);
         envoy::Server server(bootstrap_for(options, chain.filters),
@@ -168,6 +186,9 @@ ExitCode run_run(const RunOptions& options, Services& services) {
         }
         services.out.note(
             fmt::format("send requests to http://{}/ ; end with Ctrl-C", server.address()));
+        if (!again) {  // one document; with --watch, --port keeps the address
+            services.out.show(Running{server.address(), chain.filters});
+        }
         try {
             if (serve(options, server, chain.files, services)) {
                 services.out.note("something changed: starting again");

@@ -68,7 +68,8 @@ TEST_P(BuildOf, AScaffoldedProjectIsAModuleThatEnvoyLoadsAndIsTheSameTwice) {
     EXPECT_EQ(sandbox.json(build)["modules"][0]["module_sha256"], first["module_sha256"]);
 }
 
-INSTANTIATE_TEST_SUITE_P(Languages, BuildOf, ::testing::Values("cpp", "rust", "go", "assemblyscript"),
+INSTANTIATE_TEST_SUITE_P(Languages, BuildOf,
+                         ::testing::Values("cpp", "rust", "go", "assemblyscript"),
                          [](const auto& test) { return test.param; });
 
 TEST(Build, OfGoIsReproducibleFromAnyFolder) {

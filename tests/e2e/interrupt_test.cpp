@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -11,10 +10,10 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 
 #include "base/file.hpp"
 #include "base/process.hpp"
+#include "tests/support/becomes.hpp"
 #include "tests/support/envoy.hpp"
 #include "tests/support/fake_registry.hpp"
 #include "tests/support/require.hpp"
@@ -25,17 +24,6 @@ namespace wasmplug::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Asks until it is so, for a minute.
-bool becomes(const std::function<bool()>& so) {
-    for (int tries = 0; tries < 6000; ++tries) {
-        if (so()) {
-            return true;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return false;
-}
 
 std::set<int> children_of(int pid) {
     std::set<int> found;

@@ -1,10 +1,11 @@
 // The document that each command prints with -o json, on real input, against docs/schema.
 #include <gtest/gtest.h>
+#include <signal.h>
 
-#include <algorithm>
 #include <functional>
 #include <iterator>
 #include <map>
+#include <mutex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -13,6 +14,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
+#include "base/process.hpp"
+#include "tests/support/becomes.hpp"
 #include "tests/support/envoy.hpp"
 #include "tests/support/fake_registry.hpp"
 #include "tests/support/require.hpp"
@@ -48,6 +51,29 @@ struct Bench {
             << args[0] << " ended with " << ran.exit_code << ": " << ran.err;
         documents.push_back("document" + std::to_string(documents.size()) + ".json");
         sandbox.write(documents.back(), ran.out);
+    }
+
+    // The document of a command that serves until it is interrupted.
+    void take_from_server(std::vector<std::string> args) {
+        args.insert(args.end(), {"-o", "json"});
+        auto spec = sandbox.spec(args);
+        std::mutex mutex;
+        std::string out;
+        spec.on_stdout = [&](std::string_view text) {
+            const std::scoped_lock lock(mutex);
+            out += text;
+        };
+        Child child = start_process(spec);
+        const auto printed = [&] {
+            const std::scoped_lock lock(mutex);
+            return out.ends_with("}\n");
+        };
+        EXPECT_TRUE(becomes([&] { return printed() || child.ended(); }));
+        ::kill(child.pid(), SIGINT);
+        EXPECT_TRUE(becomes([&] { return child.ended().has_value(); }));
+        EXPECT_EQ(child.ended(), 0);
+        documents.push_back("document" + std::to_string(documents.size()) + ".json");
+        sandbox.write(documents.back(), out);
     }
 
     void module(const fs::path& plugin) const { sandbox.write("plugin.wasm", read_file(plugin)); }
@@ -263,6 +289,7 @@ const std::map<std::string, Scenario>& scenarios() {
           [](Bench& b) {
               b.sandbox.set("WASMPLUG_ENVOY", envoy_binary()->string());
               b.take({"run", "plugin.wasm", "--request", "GET /"});
+              b.take_from_server({"run", "plugin.wasm"});
           }}},
         {"tags",
          {plugin,
