@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -111,11 +112,19 @@ Fd open_folder(const fs::path& folder) {
     return fd;
 }
 
-void lock_folder(const Fd& fd, const fs::path& folder) {
-    while (::flock(fd.get(), LOCK_EX) != 0) {
-        if (errno != EINTR) {
+// Waits while another process writes there; not by flock itself, which no Cancel would end.
+void lock_folder(const Fd& fd, const fs::path& folder, const Cancel& cancel) {
+    constexpr auto limit = std::chrono::seconds(30);
+    constexpr auto step = std::chrono::milliseconds(10);
+    for (auto waited = step * 0; ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0; waited += step) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
             throw system_error("cannot lock " + folder.string(), errno);
         }
+        if (waited >= limit) {
+            throw Error(folder.string() + " is locked by another process",
+                        "run the command again when that one has ended", ExitCode::changed);
+        }
+        cancel.sleep_for(step);
     }
 }
 
@@ -257,7 +266,7 @@ void write_file(const fs::path& path, std::string_view bytes, unsigned mode) {
 LockedFile::LockedFile(const fs::path& path) : path_(link_target(path)) {
     const fs::path folder = folder_of(path_);
     lock_ = open_folder(folder);
-    lock_folder(lock_, folder);
+    lock_folder(lock_, folder, Cancel{});
     sweep_temporaries(folder, {path_.filename().string()});
     text_ = read_file(path_);
 }
@@ -323,7 +332,7 @@ void replace_batch(const std::vector<Folder*>& folders, const std::vector<Replac
     std::vector<std::size_t> all;
     for (Folder* folder : folders) {
         folder->lock = open_folder(folder->path);
-        lock_folder(folder->lock, folder->path);
+        lock_folder(folder->lock, folder->path, cancel);
         sweep_temporaries(folder->path, folder->names);
         all.insert(all.end(), folder->files.begin(), folder->files.end());
     }

@@ -1,6 +1,8 @@
 // Ctrl-C in the middle of the work: the documented exit code, nothing left behind.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/file.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -11,6 +13,7 @@
 #include <set>
 #include <string>
 
+#include "base/fd.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
 #include "tests/support/becomes.hpp"
@@ -139,6 +142,31 @@ TEST_F(Interrupted, PushCancelsItsUploadSession) {
     EXPECT_EQ(out_, "");
     EXPECT_EQ(sandbox_.files(), before);
     EXPECT_FALSE(temporary_files());
+}
+
+bool has_open(int pid, const fs::path& path) {
+    std::error_code gone;
+    for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", gone)) {
+        if (fs::read_symlink(entry.path(), gone) == path) {
+            return true;
+        }
+    }
+    return false;
+}
+
+TEST_F(Interrupted, UpdateDoesNotWaitOnForAnothersLock) {
+    sandbox_.write("d/m.yaml",
+                   "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n"
+                   "metadata: {name: auth}\nspec: {url: \"oci://r.example/auth:1\"}\n");
+    const auto before = sandbox_.read("d/m.yaml");
+    const Fd lock(::open((sandbox_.work() / "d").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    ASSERT_EQ(::flock(lock.get(), LOCK_EX), 0);
+    EXPECT_EQ(
+        interrupt({"update", "d/m.yaml", "r.example/auth:2", "--sha256", std::string(64, 'a')},
+                  [&](int pid) { return has_open(pid, sandbox_.work() / "d"); }),
+        130)
+        << said();
+    EXPECT_EQ(sandbox_.read("d/m.yaml"), before);
 }
 
 TEST_F(Interrupted, PullLeavesNoPartOfAFile) {
