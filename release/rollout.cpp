@@ -124,6 +124,69 @@ std::vector<std::pair<std::string, std::string>> labels_of(const Located& locate
     return labels;
 }
 
+// targetRefs, and the deprecated targetRef, which counts where the list is empty.
+std::vector<const yaml::Node*> refs_of(const Located& located) {
+    std::vector<const yaml::Node*> refs;
+    const auto* list = located.spec.mapping->find("targetRefs");
+    if (list != nullptr && list->is_sequence()) {
+        for (const auto& one : list->items()) {
+            refs.push_back(&one);
+        }
+    }
+    const auto* single = located.spec.mapping->find("targetRef");
+    if (refs.empty() && single != nullptr && single->is_mapping()) {
+        refs.push_back(single);
+    }
+    return refs;
+}
+
+// One item of spec.match: CLIENT and SERVER are never one listener, and a listener has one port.
+struct Listeners {
+    std::string mode;
+    std::set<std::string> ports;  // empty: all
+};
+
+std::vector<Listeners> listeners_of(const Located& located) {
+    const auto* match = located.spec.mapping->find("match");
+    std::vector<Listeners> all;
+    if (match != nullptr && match->is_sequence()) {
+        for (const auto& item : match->items()) {
+            Listeners one;
+            if (const auto* mode = item.find("mode"); mode != nullptr) {
+                one.mode = mode->text();
+            }
+            if (const auto* ports = item.find("ports"); ports != nullptr && ports->is_sequence()) {
+                for (const auto& port : ports->items()) {
+                    const auto* number = port.find("number");
+                    one.ports.insert(number == nullptr ? "" : std::string(number->text()));
+                }
+            }
+            all.push_back(std::move(one));
+        }
+    }
+    if (all.empty()) {
+        all.emplace_back();
+    }
+    return all;
+}
+
+bool on_one_listener(const Located& a, const Located& b) {
+    for (const auto& one : listeners_of(a)) {
+        for (const auto& other : listeners_of(b)) {
+            const bool modes = !(one.mode == "CLIENT" && other.mode == "SERVER") &&
+                               !(one.mode == "SERVER" && other.mode == "CLIENT");
+            const bool ports = one.ports.empty() || other.ports.empty() ||
+                               std::ranges::any_of(one.ports, [&](const std::string& port) {
+                                   return other.ports.contains(port);
+                               });
+            if (modes && ports) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 std::string place_of(const FileTargets& file, const Located& located) {
     return file.path.string() + (located.name.empty() ? "" : " (" + located.name + ")");
 }
@@ -230,21 +293,26 @@ std::optional<std::string> may_meet(const Located& a, const Located& b,
     if (a.ns != b.ns && a.ns != root_namespace && b.ns != root_namespace) {
         return std::nullopt;
     }
-    const auto refs = [](const Located& l) {
-        const auto* value = l.spec.mapping->find("targetRefs");
-        return value != nullptr && value->size() > 0;
-    };
-    if (refs(a) != refs(b)) {
+    if (!on_one_listener(a, b)) {
         return std::nullopt;
     }
-    if (refs(a)) {
-        for (const auto& one : a.spec.mapping->find("targetRefs")->items()) {
-            for (const auto& other : b.spec.mapping->find("targetRefs")->items()) {
-                if (yaml::same_value(one, other)) {
-                    return "both are attached to the same target";
-                }
+    const auto refs = refs_of(a);
+    const auto other_refs = refs_of(b);
+    if (refs.empty() != other_refs.empty()) {
+        return labels_of(refs.empty() ? a : b).empty()
+                   ? std::optional<std::string>(
+                         "one is attached to a target, and the other, "
+                         "without a selector, runs there too")
+                   : std::nullopt;
+    }
+    for (const auto* one : refs) {
+        for (const auto* other : other_refs) {
+            if (yaml::same_value(*one, *other)) {
+                return "both are attached to the same target";
             }
         }
+    }
+    if (!refs.empty()) {
         return std::nullopt;
     }
     const auto labels = labels_of(a);

@@ -46,9 +46,31 @@ TEST(Rollout, SelectorsAreDisjointOnlyWhenOneLabelDiffers) {
                       "  targetRefs: [{kind: Gateway, name: b}]\n"));
     EXPECT_TRUE(meet("  targetRefs: [{kind: Gateway, name: a}]\n",
                      "  targetRefs: [{kind: Gateway, name: a}]\n"));
+    EXPECT_TRUE(meet("  targetRef: {kind: Gateway, name: a}\n",
+                     "  targetRefs: [{kind: Gateway, name: a}]\n"));
+    EXPECT_FALSE(
+        meet("  targetRef: {kind: Gateway, name: a}\n", "  targetRef: {kind: Gateway, name: b}\n"));
+    EXPECT_FALSE(
+        meet("  targetRef: {kind: Gateway, name: a}\n", "  selector: {matchLabels: {app: web}}\n"));
+    EXPECT_TRUE(meet("  targetRef: {kind: Gateway, name: a}\n", ""))
+        << "without a selector it runs at the gateway too";
     EXPECT_FALSE(may_meet(plugin("x", "a", ""), plugin("y", "a", ""), "istio-system").has_value());
     EXPECT_TRUE(may_meet(plugin("x", "a", ""), plugin("istio-system", "a", ""), "istio-system")
                     .has_value());
+}
+
+TEST(Rollout, MatchesAreDisjointWhenModeOrPortDiffers) {
+    const auto meet = [](const char* a, const char* b) {
+        return may_meet(plugin("x", "a", a), plugin("x", "b", b), "istio-system").has_value();
+    };
+    EXPECT_FALSE(meet("  match: [{mode: CLIENT}]\n", "  match: [{mode: SERVER}]\n"));
+    EXPECT_TRUE(meet("  match: [{mode: CLIENT}]\n", "  match: [{mode: CLIENT_AND_SERVER}]\n"));
+    EXPECT_TRUE(meet("  match: [{mode: CLIENT}]\n", ""));
+    EXPECT_TRUE(meet("  match: [{mode: CLIENT}]\n", "  match: []\n"));
+    EXPECT_FALSE(meet("  match: [{ports: [{number: 80}, {number: 81}]}]\n",
+                      "  match: [{mode: CLIENT, ports: [{number: 82}]}]\n"));
+    EXPECT_TRUE(meet("  match: [{ports: [{number: 80}, {number: 81}]}]\n",
+                     "  match: [{mode: SERVER, ports: [{number: 9}]}, {ports: [{number: 81}]}]\n"));
 }
 
 Plan plan(const std::string& rest) {
