@@ -154,6 +154,8 @@ class HttpClient::Impl::Batch {
                 return;
             }
         } catch (const HttpError& error) {
+            // A failed handle may still hold its buffers, and then refuses new options.
+            curl_easy_cleanup(std::exchange(transfer.easy, nullptr));
             const std::size_t index = release(transfer)->index;
             on_done_(index, nullptr, &error);
             return;
@@ -164,7 +166,9 @@ class HttpClient::Impl::Batch {
     }
 
     std::unique_ptr<HttpTransfer> release(HttpTransfer& transfer) {
-        client_.idle.push_back(std::exchange(transfer.easy, nullptr));
+        if (transfer.easy != nullptr) {
+            client_.idle.push_back(std::exchange(transfer.easy, nullptr));
+        }
         const auto found = std::ranges::find_if(
             running_, [&](const auto& running) { return running.get() == &transfer; });
         auto owned = std::move(*found);

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "base/time.hpp"
 
 namespace wasmplug {
@@ -130,7 +132,8 @@ int on_progress(void* user, curl_off_t, curl_off_t down, curl_off_t up_total, cu
 template <class Value>
 void set(CURL* easy, CURLoption option, Value value) {
     if (const CURLcode code = curl_easy_setopt(easy, option, value); code != CURLE_OK) {
-        throw Error(std::string("libcurl: ") + curl_easy_strerror(code));
+        throw Error(fmt::format("libcurl refuses option {}: {}", static_cast<int>(option),
+                                curl_easy_strerror(code)));
     }
 }
 

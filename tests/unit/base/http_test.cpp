@@ -336,5 +336,17 @@ TEST(Url, IsShownWithoutSecrets) {
     EXPECT_EQ(display_url("https://h/@a"), "https://h/@a");
 }
 
+TEST(Http, AsksAgainAfterAFailureWithTheSameClient) {
+    HttpClient client("test");
+    for (int i = 0; i < 3; ++i) {
+        try {
+            client.send({.url = "http://no-such-host.invalid/"}, {});
+            FAIL();
+        } catch (const HttpError& error) {
+            EXPECT_EQ(error.kind(), HttpError::Kind::resolve) << error.what();
+        }
+    }
+}
+
 }  // namespace
 }  // namespace wasmplug
