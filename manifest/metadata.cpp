@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 #include "base/terminal.hpp"
 #include "istio/go_url.hpp"
@@ -121,13 +122,14 @@ void wrong_type(const Node& node, const Trail& trail, std::string_view wanted, F
 
 std::string name_fix(std::string_view name) {
     std::string better;
+    char before = '\0';
     for (const char c : name) {
+        const bool word_ends = lower_or_digit(std::exchange(before, c));
         if (lower_or_digit(c) || c == '-' || c == '.') {
             better += c;
         } else if (c >= 'A' && c <= 'Z') {
-            if (!better.empty() && lower_or_digit(better.back()) && &c != name.data() &&
-                lower_or_digit(*(&c - 1))) {
-                better += '-';
+            if (word_ends) {
+                better += '-';  // camelCase
             }
             better += static_cast<char>(c + 32);
         } else if (!better.empty() && better.back() != '-') {
