@@ -4,8 +4,7 @@ wasmplug init hello --language cpp --pattern response-headers -q
 cd hello
 wasmplug build
 wasmplug test | tail -n 1
-wasmplug push . oci:../images:0.1.0
-wasmplug update plugin.yaml registry.example.com/hello:0.1.0 --sha256 $(jq -r .manifests[0].digest ../images/index.json)
+wasmplug push . oci:../images:0.1.0 --update plugin.yaml --as registry.example.com/hello:0.1.0
 wasmplug validate plugin.yaml
-wasmplug update plugin.yaml registry.example.com/hello:0.1.0 --sha256 $(jq -r .manifests[0].digest ../images/index.json) --set pluginConfig.header_value=hey --why 'be brief'
+wasmplug update plugin.yaml --set pluginConfig.header_value=hey --why 'be brief'
 wasmplug rollback plugin.yaml --offline
