@@ -1,6 +1,10 @@
 #include "commands/manifest_options.hpp"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+
+#include "base/parallel.hpp"
 
 namespace wasmplug {
 
@@ -19,6 +23,32 @@ void add_sources(CLI::App& command, manifest::SourceOptions& sources) {
         .add_option("--stdin-filename", sources.stdin_name,
                     "What to call standard input in messages")
         ->type_name("NAME");
+}
+
+std::vector<manifest::Placement> read_placements(const manifest::SourceOptions& options,
+                                                 Services& services) {
+    const auto sources = manifest::collect_sources(options, services.spawn, services.cancel);
+    const auto files = parallel(
+        sources.size(),
+        [&](std::size_t i) {
+            std::vector<manifest::Placement> found;
+            for (const auto& object : manifest::objects_in(manifest::parse_source(sources[i]))) {
+                if (object.identity == manifest::Identity::ours) {
+                    found.push_back(manifest::place(object, object.index));
+                } else if (object.identity == manifest::Identity::broken && object.mentions_ours) {
+                    services.out.warn(fmt::format("{} cannot be read and is left out",
+                                                  object.file.where(object.range.begin)),
+                                      "wasmplug validate says why");
+                }
+            }
+            return found;
+        },
+        services.cancel);
+    std::vector<manifest::Placement> placements;
+    for (const auto& found : files) {
+        placements.insert(placements.end(), found.begin(), found.end());
+    }
+    return placements;
 }
 
 }  // namespace wasmplug

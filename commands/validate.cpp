@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <filesystem>
 #include <iterator>
 #include <map>
 
@@ -13,6 +15,9 @@
 #include "base/report.hpp"
 #include "commands/command.hpp"
 #include "commands/manifest_options.hpp"
+#include "manifest/metrics_check.hpp"
+#include "manifest/overlap.hpp"
+#include "manifest/policy.hpp"
 #include "manifest/result.hpp"
 #include "manifest/sources.hpp"
 
@@ -32,6 +37,8 @@ struct ValidateOptions {
     std::vector<std::string> reports;
     std::string fail_on = "error";
     std::string root_namespace = "istio-system";
+    std::string policy;
+    bool no_policy = false;
     bool no_strict = false;
     bool summary = false;
     bool require_match = false;
@@ -214,33 +221,116 @@ manifest::ValidateSettings settings_for(const ValidateOptions& options) {
     return settings;
 }
 
-std::vector<DocumentResult> validate_source(const manifest::Source& source,
-                                            manifest::ValidateSettings settings,
-                                            const ValidateOptions& options) {
-    settings.only_ours = options.only_ours || source.found;
-    std::vector<DocumentResult> documents;
-    for (const auto& checked : manifest::validate(manifest::parse_source(source), settings)) {
-        documents.push_back(manifest::summarize(checked));
+// The policy of each file, read once for each folder.
+class Policies {
+  public:
+    Policies(const ValidateOptions& options, const std::vector<manifest::Source>& sources) {
+        if (options.no_policy) {
+            return;
+        }
+        if (!options.policy.empty()) {
+            common_ = &load(options.policy);
+            return;
+        }
+        for (const auto& source : sources) {
+            const auto folder = folder_of(source.name);
+            if (folders_.contains(folder)) {
+                continue;
+            }
+            const auto file = manifest::find_policy(folder);
+            folders_[folder] = file ? &load(*file) : nullptr;
+        }
     }
-    return documents;
+
+    const manifest::Policy* of(const std::string& name) const {
+        if (common_ != nullptr) {
+            return common_;
+        }
+        const auto found = folders_.find(folder_of(name));
+        return found == folders_.end() ? nullptr : found->second;
+    }
+
+  private:
+    static std::string folder_of(const std::string& name) {
+        return std::filesystem::path(name).parent_path().string();
+    }
+
+    const manifest::Policy& load(const std::filesystem::path& file) {
+        auto found = read_.find(file.string());
+        if (found == read_.end()) {
+            found =
+                read_.emplace(file.string(), manifest::read_policy(yaml::File::read(file))).first;
+        }
+        return found->second;
+    }
+
+    std::map<std::string, manifest::Policy> read_;
+    std::map<std::string, const manifest::Policy*> folders_;
+    const manifest::Policy* common_ = nullptr;
+};
+
+struct FileResult {
+    std::vector<DocumentResult> documents;
+    std::vector<manifest::Placement> placements;  // Placement::document counts in this file
+};
+
+FileResult validate_source(const manifest::Source& source, manifest::ValidateSettings settings,
+                           const ValidateOptions& options, const manifest::Policy* policy) {
+    settings.only_ours = options.only_ours || source.found;
+    std::vector<manifest::ObjectRule> further;
+    if (policy != nullptr) {
+        further.emplace_back(
+            [policy](const manifest::Object& object, manifest::Findings& findings) {
+                manifest::check_policy(object, *policy, findings);
+            });
+    }
+    FileResult result;
+    for (auto& checked : manifest::validate(manifest::parse_source(source), settings, further)) {
+        if (checked.object.identity == manifest::Identity::ours) {
+            result.placements.push_back(manifest::place(checked.object, result.documents.size()));
+        }
+        manifest::check_metrics(checked);
+        result.documents.push_back(manifest::summarize(checked));
+    }
+    return result;
 }
 
 ValidateResult validate_all(const ValidateOptions& options, Services& services) {
     const auto settings = settings_for(options);
     const auto sources =
         manifest::collect_sources(options.sources, services.spawn, services.cancel);
+    const Policies policies(options, sources);
+    std::atomic<std::size_t> done = 0;
     auto files = parallel(
         sources.size(),
-        [&](std::size_t i) { return validate_source(sources[i], settings, options); },
+        [&](std::size_t i) {
+            auto result =
+                validate_source(sources[i], settings, options, policies.of(sources[i].name));
+            if (const auto count = ++done; count % 1000 == 0) {
+                services.out.progress(fmt::format("{} of {} files", count, sources.size()));
+            }
+            return result;
+        },
         services.cancel);
+    services.out.progress("");
     ValidateResult result{.documents = {},
                           .files = sources.size(),
                           .kubeconform_summary = options.summary,
                           .style = services.out.style()};
-    for (auto& documents : files) {
-        std::move(documents.begin(), documents.end(), std::back_inserter(result.documents));
+    std::vector<manifest::Placement> placements;
+    for (auto& file : files) {
+        for (auto& placement : file.placements) {
+            placement.document += result.documents.size();
+            placements.push_back(std::move(placement));
+        }
+        std::move(file.documents.begin(), file.documents.end(),
+                  std::back_inserter(result.documents));
     }
+    manifest::check_overlap(placements, options.root_namespace, result.documents);
     for (auto& document : result.documents) {
+        if (const auto* policy = policies.of(document.file)) {
+            manifest::apply_levels(*policy, document.findings);
+        }
         manifest::finish(document);
     }
     return result;
@@ -327,6 +417,11 @@ void add_validate(CLI::App& command, Run& selected) {
                      "Exit with 3 when there is nothing to judge");
     command.add_flag("--only-ours", options->only_ours,
                      "Pass over text that is no YAML, or no object, unless it names our kinds");
+    command
+        .add_option("--policy", options->policy,
+                    "What the team wants; else .wasmplug/policy.yaml of the nearest folder")
+        ->type_name("FILE");
+    command.add_flag("--no-policy", options->no_policy, "Look for no policy");
     command.add_option("--root-namespace", options->root_namespace, "The mesh's root namespace")
         ->type_name("NAME");
     command.footer(
