@@ -120,7 +120,7 @@ void add_record_flags(CLI::App& command, RecordFlags& flags) {
             {"ledger", "git", "none"});
     command.add_option("--history-limit", flags.limit, "How many revisions the ledger keeps")
         ->type_name("N")
-        ->check(CLI::Range(2, 1000));
+        ->check(CLI::Range(2, 1000).description(""));
     add_dry_run(command, flags.dry_run);
 }
 

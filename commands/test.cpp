@@ -405,7 +405,7 @@ void add_test(CLI::App& command, Run& selected) {
         ->allow_extra_args(false);
     command.add_option("--repeat", options->repeat, "Run every test so often")
         ->type_name("N")
-        ->check(CLI::Range(1, 100'000));
+        ->check(CLI::Range(1, 100'000).description(""));
     command.add_option("--shuffle", options->shuffle, "In another order, which SEED gives again")
         ->type_name("SEED")
         ->expected(0, 1)
