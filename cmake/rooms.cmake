@@ -32,7 +32,7 @@ add_room(envoy SEES manifest plugintest
   TEXT "a local Envoy: bootstrap, start and stop, test cases against it")
 
 add_room(oci SEES wasm
-  LINKS LibArchive::LibArchive PkgConfig::LIBDEFLATE ZLIB::ZLIB
+  LINKS PkgConfig::LIBDEFLATE ZLIB::ZLIB
   TEXT "registry client, image layouts, archives, packages, credentials")
 
 add_room(toolchain SEES wasm manifest
