@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "base/diff.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "commands/command.hpp"
 #include "manifest/objects.hpp"
 
@@ -13,6 +17,7 @@ namespace wasmplug {
 namespace {
 
 using manifest::Kind;
+using nlohmann::ordered_json;
 
 struct ConvertOptions {
     std::string file;
@@ -31,6 +36,37 @@ Kind other_kind(const yaml::File& file) {
     throw Error(fmt::format("{} holds no WasmPlugin and no TrafficExtension", file.name()));
 }
 
+struct ConvertResult {
+    std::string file;
+    Kind kind;
+    manifest::Converted converted;
+    bool written = false;
+    std::optional<std::string> diff;  // of a dry run
+};
+
+ordered_json to_json(const ConvertResult& result) {
+    ordered_json json{{"version", 1},
+                      {"file", result.file},
+                      {"kind", to_string(result.kind)},
+                      {"converted", result.converted.count},
+                      {"written", result.written},
+                      {"notes", result.converted.notes},
+                      {"text", result.converted.text}};
+    if (result.diff) {
+        json["diff"] = *result.diff;
+    }
+    return json;
+}
+
+void write_back(const std::string& path, const yaml::File& file, const std::string& text) {
+    LockedFile locked(path);
+    if (locked.text() != file.text()) {
+        throw Error(fmt::format("{} changed while it was read", path), "try again",
+                    ExitCode::changed);
+    }
+    locked.replace(text);
+}
+
 ExitCode run_convert(const ConvertOptions& options, Services& services) {
     const bool is_stdin = options.file == "-";
     if (is_stdin && options.write) {
@@ -41,22 +77,29 @@ ExitCode run_convert(const ConvertOptions& options, Services& services) {
     const auto to = options.to.empty()           ? other_kind(file)
                     : options.to == "wasmplugin" ? Kind::wasm_plugin
                                                  : Kind::traffic_extension;
-    const auto converted = manifest::convert(file, to);
+    ConvertResult result{.file = file.name(),
+                         .kind = to,
+                         .converted = manifest::convert(file, to),
+                         .written = false,
+                         .diff = {}};
+    const auto& converted = result.converted;
     for (const auto& note : converted.notes) {
         services.out.note(note);
     }
     if (options.dry_run) {
-        services.out.print(unified_diff(file.text(), converted.text, file.name(), file.name()));
+        result.diff = unified_diff(file.text(), converted.text, file.name(), file.name());
+    } else if (options.write && converted.count > 0) {
+        write_back(options.file, file, converted.text);
+        result.written = true;
+        services.out.note(fmt::format("{}: {} converted", options.file, converted.count));
+    }
+    // The manifest itself is the YAML, and says nothing more once it stands in the file.
+    if (services.out.format() == Format::json) {
+        services.out.print(pretty_json(to_json(result)));
+    } else if (result.diff) {
+        services.out.print(*result.diff);
     } else if (!options.write) {
         services.out.print(converted.text);
-    } else if (converted.count > 0) {
-        LockedFile locked(options.file);
-        if (locked.text() != file.text()) {
-            throw Error(fmt::format("{} changed while it was read", options.file), "try again",
-                        ExitCode::changed);
-        }
-        locked.replace(converted.text);
-        services.out.note(fmt::format("{}: {} converted", options.file, converted.count));
     }
     return ExitCode::ok;
 }

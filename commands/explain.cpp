@@ -61,8 +61,8 @@ ordered_json to_json(const Rule& rule) {
 }
 
 ordered_json to_json(const RuleResult& result) {
-    auto json = to_json(*result.rule);
-    json["version"] = 1;
+    ordered_json json{{"version", 1}};
+    json.update(to_json(*result.rule));
     return json;
 }
 
@@ -146,7 +146,9 @@ ordered_json to_json(const FieldResult& result) {
     auto values = ordered_json::array();
     for (const auto& value : field.values) {
         values.push_back(
-            {{"name", value.name}, {"since", value.since}, {"meaning", value.meaning}});
+            {{"name", value.name},
+             {"since", fmt::format("istio-1.{}", std::max(value.since, since(result)))},
+             {"meaning", value.meaning}});
     }
     auto children = ordered_json::array();
     for (const auto& child : field.children) {

@@ -36,6 +36,18 @@ constexpr const char* manifest =
     "  namespace: shop\nspec:\n  selector: {matchLabels: {app: shop}}\n"
     "  url: oci://r.example/auth:1.0.0\n  pluginConfig: {mode: strict}\n";
 
+// More plugins: before that one, at a gateway for connections, and a script.
+constexpr const char* others =
+    "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata:\n  name: limit\n"
+    "  namespace: shop\nspec:\n  selector: {matchLabels: {app: shop, version: v2}}\n"
+    "  url: oci://r.example/limit:2\n  phase: AUTHN\n  priority: 10\n"
+    "  match: [{mode: SERVER, ports: [{number: 8080}]}]\n"
+    "---\napiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: gate}\n"
+    "spec:\n  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: web}]\n"
+    "  url: oci://r.example/gate:2\n  type: NETWORK\n"
+    "---\napiVersion: extensions.istio.io/v1alpha1\nkind: TrafficExtension\n"
+    "metadata: {name: script}\nspec:\n  lua: {inlineCode: \"function envoy_on_request(h) end\"}\n";
+
 // A sandbox, an empty registry, and the documents printed so far.
 struct Bench {
     Sandbox sandbox;
@@ -150,10 +162,27 @@ const std::map<std::string, Scenario>& scenarios() {
                   "{ return nullptr; }\n}\n");
               b.take({"build", "tiny"});
           }}},
+        {"chain",
+         {nothing,
+          [](Bench& b) {
+              b.sandbox.write("m.yaml", manifest);
+              b.sandbox.write("n.yaml", others);
+              b.take({"chain", "m.yaml", "n.yaml"});
+          }}},
         {"completion",
          {nothing,
           [](Bench& b) {
               b.take({"completion", "bash"});
+          }}},
+        {"convert",
+         {nothing,
+          [](Bench& b) {
+              b.sandbox.write("m.yaml", manifest);
+              b.take({"convert", "m.yaml"});
+              b.take({"convert", "m.yaml", "--dry-run"});
+              b.take({"convert", "m.yaml", "--to", "wasmplugin", "--write"});
+              b.take({"convert", "m.yaml", "--write"});
+              b.take({"convert", "-"}, {0}, b.sandbox.read("m.yaml"));
           }}},
         {"copy",
          {plugin,
@@ -161,6 +190,16 @@ const std::map<std::string, Scenario>& scenarios() {
               b.take({"push", "plugin.wasm", b.image("1.0.0")});
               b.documents.clear();
               b.take({"copy", b.image("1.0.0"), "oci:mirror"});
+          }}},
+        {"diff",
+         {nothing,
+          [](Bench& b) {
+              b.sandbox.write("m.yaml", manifest);
+              b.sandbox.write("n.yaml", others);
+              b.sandbox.write("lax.yaml", std::string(manifest) + "  priority: 3\n");
+              b.take({"diff", "m.yaml", "m.yaml"});
+              b.take({"diff", "m.yaml", "lax.yaml"}, {3});
+              b.take({"diff", "m.yaml", "n.yaml"}, {3});
           }}},
         {"disable",
          {nothing,
@@ -185,6 +224,17 @@ const std::map<std::string, Scenario>& scenarios() {
               b.sandbox.write("m.yaml", manifest);
               EXPECT_EQ(b.sandbox.run({"disable", "m.yaml"}).exit_code, 0);
               b.take({"enable", "m.yaml"});
+          }}},
+        {"explain",
+         {nothing,
+          [](Bench& b) {
+              b.take({"explain"});
+              b.take({"explain", "WP030"});
+              for (const auto* field :
+                   {"spec", "spec.match.mode", "spec.priority", "spec.url", "spec.pluginConfig",
+                    "spec.selector.matchLabels", "spec.wasm", "spec.lua.inlineCode"}) {
+                  b.take({"explain", field});
+              }
           }}},
         {"generate",
          {nothing,
@@ -230,6 +280,20 @@ const std::map<std::string, Scenario>& scenarios() {
               b.take({"push", "plugin.wasm", b.image("1")});
               b.documents.pop_back();
               b.take({"inspect", b.image("1"), "--referrers"});
+          }}},
+        {"list",
+         {nothing,
+          [](Bench& b) {
+              b.sandbox.write("staging/m.yaml", manifest);
+              b.sandbox.write("prod/m.yaml", manifest);
+              b.take({"list", ".", "--same"});
+              b.sandbox.write("prod/n.yaml", others);
+              EXPECT_EQ(b.sandbox
+                            .run({"update", "staging/m.yaml", "r.example/auth:1.1.0", "--sha256",
+                                  digest_a})
+                            .exit_code,
+                        0);
+              b.take({"list", ".", "--same"}, {3});
           }}},
         {"login",
          {nothing,
