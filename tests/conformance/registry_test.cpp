@@ -7,28 +7,19 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash.hpp"
+#include "tests/support/least_module.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/sandbox.hpp"
 
 namespace wasmplug::test {
 namespace {
 
-// The least that Envoy loads: the mark of ABI 0.2.1 and an allocator.
-std::string module_bytes() {
-    using namespace std::string_literals;
-    return "\0asm\1\0\0\0"s
-           "\1\x9\2\x60\0\0\x60\1\x7f\1\x7f"s  // () -> (), (i32) -> i32
-           "\3\3\2\0\1"s
-           "\7\x24\2\x17proxy_abi_version_0_2_1\0\0\6malloc\0\1"s
-           "\xa\x9\2\2\0\xb\4\0\x41\0\xb"s;
-}
-
 class RealRegistry : public testing::TestWithParam<Registry::Auth> {
   protected:
     void SetUp() override {
         WASMPLUG_NEEDS(Registry::installed(), "docker-registry");
         registry_ = std::make_unique<Registry>(GetParam());
-        sandbox_.write("plugin.wasm", module_bytes());
+        sandbox_.write("plugin.wasm", least_module());
         if (GetParam() != Registry::Auth::open) {
             sandbox_.write("docker/config.json", registry_->docker_config());
             sandbox_.set("DOCKER_CONFIG", (sandbox_.work() / "docker").string());
@@ -45,10 +36,10 @@ class RealRegistry : public testing::TestWithParam<Registry::Auth> {
 
 TEST_P(RealRegistry, TakesAPushAndGivesItBack) {
     const auto pushed = sandbox_.json({"push", "plugin.wasm", reference()});
-    EXPECT_EQ(pushed["module_sha256"], sha256_hex(module_bytes()));
+    EXPECT_EQ(pushed["module_sha256"], sha256_hex(least_module()));
     const auto pulled = sandbox_.json({"pull", reference(), "back.wasm"});
     EXPECT_EQ(pulled["digest"], pushed["digest"]);
-    EXPECT_EQ(sandbox_.read("back.wasm"), module_bytes());
+    EXPECT_EQ(sandbox_.read("back.wasm"), least_module());
     const auto again = sandbox_.json({"push", "plugin.wasm", reference()});
     EXPECT_TRUE(again["unchanged"].get<bool>());
     EXPECT_EQ(again["digest"], pushed["digest"]);
@@ -94,14 +85,14 @@ TEST_P(RealRegistry, SkopeoReadsWhatWePushAndWeReadWhatItPushes) {
     const auto in = sandbox_.run_program(back);
     ASSERT_EQ(in.exit_code, 0) << in.err;
     sandbox_.json({"pull", reference("skopeo"), "skopeo.wasm"});
-    EXPECT_EQ(sandbox_.read("skopeo.wasm"), module_bytes());
+    EXPECT_EQ(sandbox_.read("skopeo.wasm"), least_module());
 }
 
 TEST_P(RealRegistry, TakesEveryLayout) {
     for (const char* layout : {"compat", "solo", "docker", "cncf", "higress"}) {
         sandbox_.json({"push", "plugin.wasm", reference(layout), "--layout", layout});
         sandbox_.json({"pull", reference(layout), "back.wasm"});
-        EXPECT_EQ(sandbox_.read("back.wasm"), module_bytes()) << layout;
+        EXPECT_EQ(sandbox_.read("back.wasm"), least_module()) << layout;
     }
 }
 
@@ -132,7 +123,7 @@ TEST(Login, ChecksBeforeItKeeps) {
     WASMPLUG_NEEDS(Registry::installed(), "docker-registry");
     Registry registry(Registry::Auth::htpasswd);
     Sandbox sandbox;
-    sandbox.write("plugin.wasm", module_bytes());
+    sandbox.write("plugin.wasm", least_module());
     const std::string reference = registry.host() + "/acme/auth:1";
     const auto anonymous = sandbox.run({"push", "plugin.wasm", reference});
     EXPECT_EQ(anonymous.exit_code, 1);

@@ -10,18 +10,13 @@
 
 #include "base/http.hpp"
 #include "tests/support/fault_server.hpp"
+#include "tests/support/least_module.hpp"
 #include "tests/support/registry.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/sandbox.hpp"
 
 namespace wasmplug::test {
 namespace {
-
-std::string module_bytes(char version) {
-    return std::string("\0asm\1\0\0\0", 8) + std::string("\1\4\1\x60\0\0", 6) +
-           std::string("\3\2\1\0", 4) + std::string("\7\x1b\1\x17proxy_abi_version_0_2_1\0\0", 29) +
-           std::string("\x0a\4\1\2\0\x0b", 6) + std::string("\0\3\1v", 4) + version;
-}
 
 class UpdateFromARegistry : public testing::Test {
   protected:
@@ -30,7 +25,7 @@ class UpdateFromARegistry : public testing::Test {
         registry_ = std::make_unique<Registry>();
         char version = '0';
         for (const char* tag : {"1.3.9", "1.4.0", "1.4.2", "1.5.0-rc.1", "2.0.0"}) {
-            sandbox_.write("plugin.wasm", module_bytes(version++));
+            sandbox_.write("plugin.wasm", least_module(std::string(1, version++)));
             const auto pushed = sandbox_.json({"push", "plugin.wasm", image() + ":" + tag});
             digests_[tag] = pushed.at("digest").get<std::string>().substr(7);
         }
