@@ -12,6 +12,8 @@
 #include "base/json.hpp"
 #include "base/yaml.hpp"
 #include "commands/command.hpp"
+#include "commands/registry_flags.hpp"
+#include "release/artefact.hpp"
 
 namespace wasmplug {
 namespace {
@@ -42,6 +44,7 @@ struct GenerateOptions {
     std::vector<std::string> set_string;
     std::string ci = "github";
     bool unpinned = false;
+    RegistryFlags registry;
 };
 
 std::pair<std::string, std::string> key_and_value(const std::string& text, std::string_view flag) {
@@ -101,47 +104,36 @@ ordered_json read_config(const std::string& name) {
     return yaml::to_json(root);
 }
 
-std::string digits_of(std::string digest) {
-    if (digest.starts_with("sha256:")) {
-        digest.erase(0, 7);
-    }
-    if (digest.size() != 64 || digest.find_first_not_of("0123456789abcdef") != std::string::npos) {
-        throw usage_error(fmt::format("'{}' is no sha256 digest", digest),
-                          "64 lower-case hexadecimal digits, as wasmplug hash prints them");
-    }
-    return digest;
-}
-
-// url and sha256. A file cannot be pinned: nobody would look.
-void put_reference(const GenerateOptions& options, Draft& draft) {
+// url and sha256. A file cannot be pinned: nobody would look. A tag is resolved once, by the
+// same code as `update`, so that both write the same.
+void put_reference(const GenerateOptions& options, Services& services, Draft& draft) {
     const auto& reference = options.reference;
+    const bool http = reference.starts_with("http://") || reference.starts_with("https://");
     if (reference.starts_with("file://")) {
         draft.put("url", reference);
         return;
     }
-    std::string sha = options.sha256.empty() ? "" : digits_of(options.sha256);
-    if (reference.starts_with("http://") || reference.starts_with("https://")) {
-        draft.put("url", reference);
-    } else {
-        const auto image = parse_reference(reference);
-        if (image.kind != ImageReference::Kind::registry) {
-            throw usage_error(fmt::format("no cluster can fetch {}", reference),
-                              "push it first, and name the registry's reference");
-        }
-        draft.put("url", (image.tag.empty() ? image : image.with_digest("")).url());
-        if (sha.empty() && !image.digest.empty()) {
-            sha = digits_of(image.digest);
-        }
+    if (!http && parse_reference(reference).kind != ImageReference::Kind::registry) {
+        throw usage_error(fmt::format("no cluster can fetch {}", reference),
+                          "push it first, and name the registry's reference");
     }
-    if (!sha.empty()) {
-        draft.put("sha256", sha);
-    } else if (!options.unpinned) {
+    if (options.unpinned) {
+        draft.put("url", http ? reference : parse_reference(reference).url());
+        return;
+    }
+    if (http && options.sha256.empty()) {
         throw Error(fmt::format("the digest of {} is not known", reference),
-                    "give it with --sha256, or --unpinned to go without");
+                    "give that of the unpacked module with --sha256 (wasmplug hash prints it), "
+                    "or --unpinned to go without");
     }
+    release::Resolver resolver(registry_options(options.registry, services), services);
+    release::Wanted wanted;
+    resolver.resolve(reference, options.sha256, release::State{}, wanted);
+    draft.put("url", wanted.url);
+    draft.put("sha256", wanted.sha256);
 }
 
-Draft draft_of(const GenerateOptions& options) {
+Draft draft_of(const GenerateOptions& options, Services& services) {
     if (options.reference.empty()) {
         throw usage_error("REF is missing", "name the image, as oci://ghcr.io/acme/auth:1.0.0");
     }
@@ -150,7 +142,7 @@ Draft draft_of(const GenerateOptions& options) {
     Draft draft(options.kind == "trafficextension" ? manifest::Kind::traffic_extension
                                                    : manifest::Kind::wasm_plugin,
                 ns, name);
-    put_reference(options, draft);
+    put_reference(options, services, draft);
     const auto put = [&](const char* path, const std::string& value) {
         if (!value.empty()) {
             draft.set(std::string(path) + "=" + value, false);
@@ -236,11 +228,11 @@ ExitCode run_generate(const GenerateOptions& options, Services& services) {
             manifest::split_name(options.name.empty() ? "wasm-plugins" : options.name);
         print(manifest::write_prometheus_rule(ns, name, release), services);
     } else if (options.kind == "envoyextensionpolicy") {
-        show(manifest::write_extension_policy(draft_of(options)), services);
+        show(manifest::write_extension_policy(draft_of(options, services)), services);
     } else if (options.kind == "envoyfilter") {
-        show(manifest::write_envoy_filter(draft_of(options), release), services);
+        show(manifest::write_envoy_filter(draft_of(options, services), release), services);
     } else {
-        print(manifest::write_manifest(draft_of(options), release), services);
+        print(manifest::write_manifest(draft_of(options, services), release), services);
     }
     return ExitCode::ok;
 }
@@ -303,6 +295,7 @@ void add_generate(CLI::App& command, Run& selected) {
     command.add_option("--for", options->host, "The release that has to take it")
         ->type_name("HOST");
     add_field_options(command, *options);
+    add_registry_flags(command, options->registry, RegistryUse::read);
     choices(command.add_option("--ci", options->ci, "For ci: whose pipeline"),
             {"github", "gitlab"});
     command.footer(
