@@ -55,4 +55,7 @@ void each_entry(const yaml::Node& mapping, const Visit& visit) {
     }
 }
 
+// As Go's encoding/json names what it cannot take: "bool", "number", "array".
+std::string_view json_type(const yaml::Node& node);
+
 }  // namespace wasmplug::manifest

@@ -12,6 +12,26 @@
 // What k8s.io/apimachinery says of every object (pkg/api/validation/objectmeta.go,
 // pkg/util/validation/validation.go), and its decoder of ObjectMeta.
 namespace wasmplug::manifest {
+
+std::string_view json_type(const yaml::Node& node) {
+    switch (node.type()) {
+        case yaml::Type::boolean:
+            return "bool";
+        case yaml::Type::integer:
+        case yaml::Type::number:
+            return "number";
+        case yaml::Type::sequence:
+            return "array";
+        case yaml::Type::mapping:
+            return "object";
+        case yaml::Type::null:
+            return "null";
+        case yaml::Type::string:
+            break;
+    }
+    return "string";
+}
+
 namespace {
 
 using istio::go_quote;
@@ -88,26 +108,6 @@ bool qualified_key(std::string_view key) {
     }
     const auto prefix = key.substr(0, slash);
     return prefix.size() <= 253 && subdomain(prefix) && qualified(key.substr(slash + 1));
-}
-
-// As encoding/json names what it cannot take.
-std::string_view json_type(const Node& node) {
-    switch (node.type()) {
-        case yaml::Type::boolean:
-            return "bool";
-        case yaml::Type::integer:
-        case yaml::Type::number:
-            return "number";
-        case yaml::Type::sequence:
-            return "array";
-        case yaml::Type::mapping:
-            return "object";
-        case yaml::Type::null:
-            return "null";
-        case yaml::Type::string:
-            break;
-    }
-    return "string";
 }
 
 void wrong_type(const Node& node, const Trail& trail, std::string_view wanted, Findings& findings) {

@@ -12,7 +12,7 @@
 
 namespace wasmplug::manifest {
 
-// What a team wants beyond what Istio takes; docs/policy.md describes the file.
+// What a team wants beyond what Istio takes: .wasmplug/policy.yaml, or --policy FILE.
 struct Policy {
     std::string file;
     std::vector<std::string> registries_allowed;  // "ghcr.io/acme", "*.internal"

@@ -23,25 +23,6 @@ using yaml::Node;
 
 constexpr auto npos = std::string_view::npos;
 
-std::string_view json_type(const Node& node) {
-    switch (node.type()) {
-        case yaml::Type::boolean:
-            return "bool";
-        case yaml::Type::integer:
-        case yaml::Type::number:
-            return "number";
-        case yaml::Type::sequence:
-            return "array";
-        case yaml::Type::mapping:
-            return "object";
-        case yaml::Type::null:
-            return "null";
-        case yaml::Type::string:
-            break;
-    }
-    return "string";
-}
-
 // Both spellings that protobuf's JSON has for a field.
 const Node* find_either(const Node& mapping, std::string_view camel) {
     if (const auto* value = mapping.find(camel)) {
