@@ -17,32 +17,27 @@ std::string own_path(const char* argv0) {
     return none ? argv0 : path.string();
 }
 
-// libcurl is set up at the first request: most commands make none.
-class LazyClient {
-  public:
-    wasmplug::HttpClient& get() {
-        if (!client_) {
-            client_ = std::make_unique<wasmplug::HttpClient>("wasmplug/" WASMPLUG_VERSION);
-        }
-        return *client_;
+// libcurl is set up at the first request: most commands make none. A client is for one thread, so
+// each thread of a parallel push has its own.
+wasmplug::HttpClient& client() {
+    thread_local std::unique_ptr<wasmplug::HttpClient> own;
+    if (!own) {
+        own = std::make_unique<wasmplug::HttpClient>("wasmplug/" WASMPLUG_VERSION);
     }
-
-  private:
-    std::unique_ptr<wasmplug::HttpClient> client_;
-};
+    return *own;
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
     std::ios::sync_with_stdio(false);
-    LazyClient client;
     const wasmplug::World world{
         .cancel = wasmplug::cancel_on_signals(),
-        .send = [&](const auto& request,
-                    const auto& cancel) { return client.get().send(request, cancel); },
+        .send = [](const auto& request,
+                   const auto& cancel) { return client().send(request, cancel); },
         .send_all =
-            [&](const auto& requests, std::size_t parallel, const auto& on_done,
-                const auto& cancel) { client.get().send_all(requests, parallel, on_done, cancel); },
+            [](const auto& requests, std::size_t parallel, const auto& on_done,
+               const auto& cancel) { client().send_all(requests, parallel, on_done, cancel); },
         .program = own_path(argv[0]),
         .stdin_is_terminal = wasmplug::is_terminal(STDIN_FILENO),
         .stdout_is_terminal = wasmplug::is_terminal(STDOUT_FILENO),

@@ -176,7 +176,7 @@ nlohmann::ordered_json to_json(const ReleaseResult& result) {
     return json;
 }
 
-void finish_release(const ReleaseResult& result, Services& services) {
+void write_release(const ReleaseResult& result, Services& services) {
     if (!result.dry_run) {
         release::write_steps(result.files, services.cancel);
     }
@@ -193,6 +193,10 @@ void finish_release(const ReleaseResult& result, Services& services) {
             services.out.warn(fmt::format("{}: {}", file.path.string(), note));
         }
     }
+}
+
+void finish_release(const ReleaseResult& result, Services& services) {
+    write_release(result, services);
     services.out.show(result);
 }
 

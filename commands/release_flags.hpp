@@ -53,7 +53,10 @@ struct ReleaseResult {
 std::string to_text(const ReleaseResult& result, const Output::Style& style);
 nlohmann::ordered_json to_json(const ReleaseResult& result);
 
-// Writes what changed (unless --dry-run), says the notes, shows the result.
+// Writes what changed (unless --dry-run) and says the notes.
+void write_release(const ReleaseResult& result, Services& services);
+
+// The same, and shows the result.
 void finish_release(const ReleaseResult& result, Services& services);
 
 }  // namespace wasmplug

@@ -85,6 +85,7 @@ void describe(oci::Annotations& annotations, const toolchain::Project& project,
     const std::string directory = project.directory.string();
     put(oci::annotation::title, project.name);
     put(oci::annotation::version, project.version);
+    put(oci::annotation::licenses, project.license);
     // A revision that does not hold what was packed would be a lie.
     if (git_line({"status", "--porcelain", "--", "."}, directory, services).empty()) {
         put(oci::annotation::revision, git_line({"rev-parse", "HEAD"}, directory, services));

@@ -70,7 +70,7 @@ FileTargets open_file(const fs::path& path, const Selection& selection) {
                           "kustomize patch, Helm values (--path wasm.url) or hold a marker"
                         : fmt::format("there is no {} in it", selection.values_path));
     }
-    if (all.size() > 1) {
+    if (all.size() > 1 && !selection.every) {
         throw usage_error(
             fmt::format("{} holds {} plugins: {}", path.string(), all.size(), list_of(all)),
             "name one with --name NS/NAME");
@@ -80,7 +80,8 @@ FileTargets open_file(const fs::path& path, const Selection& selection) {
 
 std::vector<FileTargets> open_folder(const fs::path& root, const Selection& selection,
                                      const Cancel& cancel) {
-    if (selection.name.empty() && selection.image.empty() && selection.values_path.empty()) {
+    if (!selection.every && selection.name.empty() && selection.image.empty() &&
+        selection.values_path.empty()) {
         throw usage_error(
             fmt::format("{} is a folder: which plugin in it is meant?", root.string()),
             "give an image or --name");
@@ -109,9 +110,10 @@ std::vector<FileTargets> open_folder(const fs::path& root, const Selection& sele
         }
     }
     if (files.empty()) {
-        throw Error(fmt::format(
-            "no file in {} holds a plugin {}", root.string(),
-            selection.image.empty() ? "called " + selection.name : "of " + selection.image));
+        throw Error(fmt::format("no file in {} holds a plugin{}", root.string(),
+                                selection.every           ? ""
+                                : selection.image.empty() ? " called " + selection.name
+                                                          : " of " + selection.image));
     }
     return files;
 }

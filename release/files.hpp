@@ -22,6 +22,7 @@ struct Selection {
     std::string name;         // --name
     std::string values_path;  // --path
     std::string image;        // only plugins of this repository ("ghcr.io/acme/auth"), when set
+    bool every = false;       // all plugins of the file or folder are meant
 };
 
 // The plugins that TARGET and the selection mean: in a file exactly one (throws Error listing

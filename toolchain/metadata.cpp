@@ -97,9 +97,14 @@ void take_entry(CargoManifest& manifest, std::string_view table, std::string_vie
         } else if (key == "version" || key == "version.workspace") {
             manifest.package.version = key == "version" ? first_string(value) : "";
             manifest.version_from_workspace = manifest.package.version.empty();
+        } else if (key == "license" || key == "license.workspace") {
+            manifest.package.license = key == "license" ? spdx_expression(first_string(value)) : "";
+            manifest.license_from_workspace = value.find("true") != std::string_view::npos;
         }
     } else if (table == "workspace.package" && key == "version") {
         manifest.workspace_version = first_string(value);
+    } else if (table == "workspace.package" && key == "license") {
+        manifest.workspace_license = spdx_expression(first_string(value));
     } else if (table == "workspace" && key == "members") {
         manifest.members = strings_in(value);
     } else if (table == "workspace" && key == "exclude") {
@@ -208,7 +213,8 @@ NpmPackage read_npm_package(std::string_view text, std::string_view path) {
                                                            : std::string{};
     };
     NpmPackage package;
-    package.identity = {text_of(document, "name"), text_of(document, "version")};
+    package.identity = {text_of(document, "name"), text_of(document, "version"),
+                        spdx_expression(text_of(document, "license"))};
     // "@scope/name" is a name for npm; the plugin's is what stands behind the scope.
     package.identity.name.erase(0, package.identity.name.rfind('/') + 1);
     for (const char* list : {"dependencies", "devDependencies"}) {
@@ -282,6 +288,34 @@ Identity read_makefile(std::string_view text) {
         }
     }
     return identity;
+}
+
+std::string spdx_expression(std::string_view text) {
+    text = trim(text);
+    const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 ||
+               std::string_view(" .-+()/").find(static_cast<char>(c)) != std::string_view::npos;
+    });
+    if (!plain || text == "UNLICENSED" || text.starts_with("SEE LICENSE")) {
+        return {};
+    }
+    std::string expression(text);
+    // Cargo's old way to say OR.
+    for (auto at = expression.find('/'); at != std::string::npos; at = expression.find('/')) {
+        expression.replace(at, 1, " OR ");
+    }
+    return expression;
+}
+
+std::string spdx_license(std::string_view text) {
+    constexpr std::string_view tag = "SPDX-License-Identifier:";
+    const auto at = text.find(tag);
+    if (at == std::string_view::npos) {
+        return {};
+    }
+    std::string_view rest = text.substr(at + tag.size());
+    rest = rest.substr(0, rest.find_first_of("\r\n"));
+    return spdx_expression(rest.substr(0, rest.find("*/")));
 }
 
 }  // namespace wasmplug::toolchain

@@ -7,10 +7,12 @@
 
 namespace wasmplug::toolchain {
 
-// Name and version as a build file gives them; empty where it does not.
+// Name, version and licence (an SPDX expression) as a build file gives them; empty where it does
+// not.
 struct Identity {
     std::string name;
     std::string version;
+    std::string license = {};
 };
 
 // What of a Cargo.toml matters here. Only what is written in the plain forms that cargo itself
@@ -19,7 +21,9 @@ struct CargoManifest {
     bool has_package = false;
     Identity package;
     bool version_from_workspace = false;
-    std::string workspace_version;      // [workspace.package] version
+    bool license_from_workspace = false;
+    std::string workspace_version;  // [workspace.package] version
+    std::string workspace_license;
     std::vector<std::string> members;   // [workspace] members, globs as written
     std::vector<std::string> excluded;  // [workspace] exclude
     std::vector<std::string> paths;     // path = "…" of dependencies
@@ -49,5 +53,13 @@ Identity read_cmake_project(std::string_view text);
 
 // NAME and VERSION assigned in a Makefile.
 Identity read_makefile(std::string_view text);
+
+// The expression behind the first "SPDX-License-Identifier:", for languages whose build file has
+// no field for it; "" when there is none.
+std::string spdx_license(std::string_view text);
+
+// `text` when it is of the form of an SPDX expression, else "": npm's "UNLICENSED" and
+// "SEE LICENSE IN …" are not.
+std::string spdx_expression(std::string_view text);
 
 }  // namespace wasmplug::toolchain

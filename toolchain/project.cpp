@@ -46,14 +46,14 @@ bool holds_cpp(const fs::path& directory) {
     return false;
 }
 
-// The version that [workspace.package] above `directory` gives to its members.
-std::string workspace_version(const fs::path& directory) {
+// What [workspace.package] above `directory` gives to its members.
+Identity workspace_identity(const fs::path& directory) {
     for (fs::path at = fs::absolute(directory).lexically_normal(); at.has_relative_path();
          at = at.parent_path()) {
         if (const auto text = read(at / "Cargo.toml")) {
             const CargoManifest manifest = read_cargo_manifest(*text);
             if (manifest.has_workspace) {
-                return manifest.workspace_version;
+                return {{}, manifest.workspace_version, manifest.workspace_license};
             }
         }
     }
@@ -69,9 +69,18 @@ std::optional<Project> rust_project(const fs::path& directory) {
     if (!manifest.has_package) {
         return std::nullopt;
     }
-    return Project{
-        Language::rust, directory, manifest.package.name,
-        manifest.version_from_workspace ? workspace_version(directory) : manifest.package.version};
+    Project project{Language::rust, directory, manifest.package.name, manifest.package.version,
+                    manifest.package.license};
+    if (manifest.version_from_workspace || manifest.license_from_workspace) {
+        Identity shared = workspace_identity(directory);
+        if (manifest.version_from_workspace) {
+            project.version = std::move(shared.version);
+        }
+        if (manifest.license_from_workspace) {
+            project.license = std::move(shared.license);
+        }
+    }
+    return project;
 }
 
 std::optional<Project> go_project(const fs::path& directory) {
@@ -94,7 +103,20 @@ std::optional<Project> assemblyscript_project(const fs::path& directory) {
         return std::nullopt;
     }
     return Project{Language::assemblyscript, directory, package.identity.name,
-                   package.identity.version};
+                   package.identity.version, package.identity.license};
+}
+
+// Go and C++ have no field for a licence; its tag stands in a build file, a source or the licence
+// itself.
+std::string tagged_license(const fs::path& directory) {
+    for (const char* name : {"go.mod", "main.go", "CMakeLists.txt", "Makefile", "LICENSE"}) {
+        if (const auto text = read(directory / name)) {
+            if (std::string license = spdx_license(*text); !license.empty()) {
+                return license;
+            }
+        }
+    }
+    return {};
 }
 
 // A build file that never says "wasm" is of another kind of program.
@@ -226,6 +248,9 @@ std::optional<Project> project_at(const fs::path& directory) {
             if (const auto version = read(directory / "VERSION");
                 project->version.empty() && version) {
                 project->version = version->substr(0, version->find_first_of(" \t\r\n"));
+            }
+            if (project->license.empty()) {
+                project->license = tagged_license(directory);
             }
             return project;
         }

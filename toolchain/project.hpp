@@ -19,8 +19,9 @@ std::optional<Language> language_named(std::string_view word);
 struct Project {
     Language language = Language::rust;
     std::filesystem::path directory;
-    std::string name;     // from the project's own metadata, else the folder's name
-    std::string version;  // the same; empty when it has none
+    std::string name;          // from the project's own metadata, else the folder's name
+    std::string version;       // the same; empty when it has none
+    std::string license = {};  // SPDX expression, the same way
 
     // Where `build` puts the module and everything else looks for it.
     std::filesystem::path module() const {

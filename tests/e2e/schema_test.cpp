@@ -190,6 +190,18 @@ const std::map<std::string, Scenario>& scenarios() {
               b.take({"push", "plugin.wasm", b.image("1.0.0")});
               b.documents.clear();
               b.take({"copy", b.image("1.0.0"), "oci:mirror"});
+              b.sandbox.write("deploy/m.yaml",
+                              "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n"
+                              "metadata: {name: a}\nspec: {url: \"oci://" +
+                                  b.image("1.0.0") + "\"}\n");
+              const std::vector<std::string> mirror{
+                  "copy",      "--from-manifests", "deploy", b.registry.host() + "/mirror",
+                  "--rewrite", "deploy",           "--as",   "mirror.example.com"};
+              auto dry = mirror;
+              dry.emplace_back("--dry-run");
+              b.take(dry);
+              b.take(mirror);
+              b.take({"copy", b.image("1.0.0"), b.image("1.0.1"), "oci:mirror"}, {1});
           }}},
         {"diff",
          {nothing,
@@ -338,6 +350,8 @@ const std::map<std::string, Scenario>& scenarios() {
                   b.sandbox.write(name + "/build/plugin.wasm", b.sandbox.read("plugin.wasm"));
               }
               b.take({"push", "one", "two"});
+              EXPECT_EQ(b.sandbox.run_program({"rm", "two/build/plugin.wasm"}).exit_code, 0);
+              b.take({"push", "one", "two"}, {1});
           }}},
         {"rollback",
          {nothing,

@@ -35,6 +35,27 @@ TEST(CargoManifest, TakesTheVersionFromTheWorkspaceInBothSpellings) {
     EXPECT_EQ(root.excluded, (std::vector<std::string>{"old"}));
 }
 
+TEST(CargoManifest, GivesTheLicenceOfThePackageOrOfItsWorkspace) {
+    EXPECT_EQ(read_cargo_manifest("[package]\nlicense = \"MIT/Apache-2.0\"\n").package.license,
+              "MIT OR Apache-2.0");
+    const auto member = read_cargo_manifest("[package]\nlicense.workspace = true\n");
+    EXPECT_TRUE(member.license_from_workspace);
+    EXPECT_EQ(member.package.license, "");
+    EXPECT_EQ(read_cargo_manifest("[workspace.package]\nlicense = \"MIT\"\n").workspace_license,
+              "MIT");
+}
+
+TEST(Licence, IsAnExpressionOrNothing) {
+    EXPECT_EQ(read_npm_package(R"({"license": "Apache-2.0"})", "p").identity.license, "Apache-2.0");
+    EXPECT_EQ(read_npm_package(R"({"license": "UNLICENSED"})", "p").identity.license, "");
+    EXPECT_EQ(read_npm_package(R"({"license": "SEE LICENSE IN x"})", "p").identity.license, "");
+    EXPECT_EQ(spdx_license("// SPDX-License-Identifier: (MIT OR BSD-3-Clause)\r\npackage main"),
+              "(MIT OR BSD-3-Clause)");
+    EXPECT_EQ(spdx_license("/* SPDX-License-Identifier: MIT */"), "MIT");
+    EXPECT_EQ(spdx_license("Apache License, Version 2.0"), "");
+    EXPECT_EQ(spdx_expression("<script>"), "");
+}
+
 TEST(GoModule, IsNamedByItsLastElementWithoutTheMajorVersion) {
     EXPECT_EQ(go_module_name("module example.com/plugins/auth // why\n\ngo 1.24\n"), "auth");
     EXPECT_EQ(go_module_name("// head\nmodule \"example.com/auth/v2\"\n"), "auth");
