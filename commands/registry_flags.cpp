@@ -34,6 +34,9 @@ void add_registry_flags(CLI::App& command, RegistryFlags& flags, RegistryUse use
     command
         .add_option("--ca-file", flags.ca_file, "Trust these authorities in place of the system's")
         ->type_name("FILE");
+    if (use == RegistryUse::several) {
+        return;
+    }
     command.add_option("--cert", flags.certificate, "Client certificate, PEM")->type_name("FILE");
     command.add_option("--key", flags.key, "Key of the client certificate, PEM")->type_name("FILE");
     command.add_option("-u,--username", flags.username, "Account at the registry")

@@ -19,7 +19,8 @@ struct RegistryFlags {
     std::string chunk;
 };
 
-enum class RegistryUse { read, write };
+// `several`: registries that foreign text names, which must not be handed one account.
+enum class RegistryUse { read, write, several };
 
 void add_registry_flags(CLI::App& command, RegistryFlags& flags, RegistryUse use);
 

@@ -15,11 +15,14 @@
 #include "base/report.hpp"
 #include "commands/command.hpp"
 #include "commands/manifest_options.hpp"
+#include "commands/registry_flags.hpp"
+#include "manifest/artefact.hpp"
 #include "manifest/metrics_check.hpp"
 #include "manifest/overlap.hpp"
 #include "manifest/policy.hpp"
 #include "manifest/result.hpp"
 #include "manifest/sources.hpp"
+#include "release/preflight.hpp"
 
 namespace wasmplug {
 namespace {
@@ -37,12 +40,14 @@ struct ValidateOptions {
     std::vector<std::string> reports;
     std::string fail_on = "error";
     std::string root_namespace = "istio-system";
-    std::string policy;
-    bool no_policy = false;
+    manifest::PolicyChoice policy;
     bool no_strict = false;
     bool summary = false;
     bool require_match = false;
     bool only_ours = false;
+    bool online = false;
+    std::vector<std::string> via;
+    RegistryFlags registry;
 };
 
 struct ValidateResult {
@@ -221,63 +226,31 @@ manifest::ValidateSettings settings_for(const ValidateOptions& options) {
     return settings;
 }
 
-// The policy of each file, read once for each folder.
-class Policies {
-  public:
-    Policies(const ValidateOptions& options, const std::vector<manifest::Source>& sources) {
-        if (options.no_policy) {
-            return;
-        }
-        if (!options.policy.empty()) {
-            common_ = &load(options.policy);
-            return;
-        }
-        for (const auto& source : sources) {
-            const auto folder = folder_of(source.name);
-            if (folders_.contains(folder)) {
-                continue;
-            }
-            const auto file = manifest::find_policy(folder);
-            folders_[folder] = file ? &load(*file) : nullptr;
-        }
-    }
-
-    const manifest::Policy* of(const std::string& name) const {
-        if (common_ != nullptr) {
-            return common_;
-        }
-        const auto found = folders_.find(folder_of(name));
-        return found == folders_.end() ? nullptr : found->second;
-    }
-
-  private:
-    static std::string folder_of(const std::string& name) {
-        return std::filesystem::path(name).parent_path().string();
-    }
-
-    const manifest::Policy& load(const std::filesystem::path& file) {
-        auto found = read_.find(file.string());
-        if (found == read_.end()) {
-            found =
-                read_.emplace(file.string(), manifest::read_policy(yaml::File::read(file))).first;
-        }
-        return found->second;
-    }
-
-    std::map<std::string, manifest::Policy> read_;
-    std::map<std::string, const manifest::Policy*> folders_;
-    const manifest::Policy* common_ = nullptr;
-};
-
 struct FileResult {
     std::vector<DocumentResult> documents;
     std::vector<manifest::Placement> placements;  // Placement::document counts in this file
 };
 
-FileResult validate_source(const manifest::Source& source, manifest::ValidateSettings settings,
-                           const ValidateOptions& options, const manifest::Policy* policy) {
-    settings.only_ours = options.only_ours || source.found;
+// What all files are judged with.
+struct Judgement {
+    manifest::ValidateSettings settings;
+    release::Artefacts artefacts;
+    bool only_ours = false;
+};
+
+FileResult validate_source(const manifest::Source& source, const Judgement& with,
+                           const manifest::Policy* policy) {
+    auto settings = with.settings;
+    settings.only_ours = with.only_ours || source.found;
     std::vector<manifest::ObjectRule> further;
+    if (!with.artefacts.empty()) {
+        further.emplace_back([&](const manifest::Object& object, manifest::Findings& findings) {
+            const auto facts = with.artefacts.find(manifest::artefact_of(object).url);
+            if (facts != with.artefacts.end()) {
+                manifest::check_artefact(object, facts->second, findings);
+            }
+        });
+    }
     if (policy != nullptr) {
         further.emplace_back(
             [policy](const manifest::Object& object, manifest::Findings& findings) {
@@ -295,17 +268,56 @@ FileResult validate_source(const manifest::Source& source, manifest::ValidateSet
     return result;
 }
 
+// The files are read once more for this: that is nothing beside the network.
+release::Artefacts look_up(const ValidateOptions& options, const manifest::ValidateSettings& judged,
+                           const std::vector<manifest::Source>& sources, Services& services) {
+    std::map<std::string, oci::ArtefactQuery> queries;
+    for (const auto& source : sources) {
+        for (const auto& object : manifest::objects_in(manifest::parse_source(source))) {
+            const auto wanted = object.identity == manifest::Identity::ours
+                                    ? manifest::artefact_of(object)
+                                    : manifest::ArtefactWanted{};
+            if (wanted.url.empty()) {
+                continue;
+            }
+            auto& query = queries[wanted.url];
+            query.url = wanted.url;
+            if (!wanted.expected.empty()) {
+                query.expected.insert(wanted.expected);
+            }
+        }
+    }
+    std::vector<oci::ArtefactQuery> list;
+    for (auto& [url, query] : queries) {
+        for (const auto& release : judged.releases) {
+            query.hosts.push_back(istio::to_string(release));
+        }
+        list.push_back(std::move(query));
+    }
+    release::LookupSettings settings{.registry = registry_options(options.registry, services),
+                                     .via = release::parse_via(options.via)};
+    settings.registry.retry.attempts = 3;  // a registry that is down is a finding, not a wait
+    return release::look_up_all(list, settings, services);
+}
+
 ValidateResult validate_all(const ValidateOptions& options, Services& services) {
-    const auto settings = settings_for(options);
+    Judgement with{
+        .settings = settings_for(options), .artefacts = {}, .only_ours = options.only_ours};
     const auto sources =
         manifest::collect_sources(options.sources, services.spawn, services.cancel);
-    const Policies policies(options, sources);
+    std::vector<std::string> names;
+    for (const auto& source : sources) {
+        names.push_back(source.name);
+    }
+    const manifest::Policies policies(options.policy, names);
+    if (options.online) {
+        with.artefacts = look_up(options, with.settings, sources, services);
+    }
     std::atomic<std::size_t> done = 0;
     auto files = parallel(
         sources.size(),
         [&](std::size_t i) {
-            auto result =
-                validate_source(sources[i], settings, options, policies.of(sources[i].name));
+            auto result = validate_source(sources[i], with, policies.of(sources[i].name));
             if (const auto count = ++done; count % 1000 == 0) {
                 services.out.progress(fmt::format("{} of {} files", count, sources.size()));
             }
@@ -376,6 +388,13 @@ ExitCode run_validate(const ValidateOptions& options, Services& services) {
     for (const auto& target : options.reports) {
         parse_report_target(target);  // a wrong one is said before the work
     }
+    release::parse_via(options.via);
+    if (options.online && services.offline) {
+        throw usage_error("--online and --offline: give one of them");
+    }
+    if (!options.online && !options.via.empty()) {
+        throw usage_error("--via says where --online looks", "add --online");
+    }
     const auto result = validate_all(options, services);
     const auto fail_on = fail_level(options.fail_on);
     write_reports(result, options, fail_on, services);
@@ -418,14 +437,23 @@ void add_validate(CLI::App& command, Run& selected) {
     command.add_flag("--only-ours", options->only_ours,
                      "Pass over text that is no YAML, or no object, unless it names our kinds");
     command
-        .add_option("--policy", options->policy,
+        .add_option("--policy", options->policy.file,
                     "What the team wants; else .wasmplug/policy.yaml of the nearest folder")
         ->type_name("FILE");
-    command.add_flag("--no-policy", options->no_policy, "Look for no policy");
+    command.add_flag("--no-policy", options->policy.none, "Look for no policy");
     command.add_option("--root-namespace", options->root_namespace, "The mesh's root namespace")
         ->type_name("NAME");
+    command.add_flag("--online", options->online,
+                     "Ask the registries: digests, and whether the module loads");
+    command
+        .add_option("--via", options->via,
+                    "With --online: the cluster's name of a registry is this one here; repeatable")
+        ->type_name("HOST=HOST")
+        ->allow_extra_args(false);
+    add_registry_flags(command, options->registry, RegistryUse::several);
     command.footer(
         "wasmplug validate deploy/\n"
+        "wasmplug validate --online --via registry.kube-system:5000=localhost:5000 deploy/\n"
         "wasmplug validate --for istio-1.26 --for istio-1.30 plugin.yaml\n"
         "helm template . | wasmplug validate --require-match -\n"
         "wasmplug validate --report sarif=wasmplug.sarif -o github .");

@@ -44,4 +44,30 @@ void check_policy(const Object& object, const Policy& policy, Findings& findings
 // The levels that the policy gives to rules, and what it switches off.
 void apply_levels(const Policy& policy, std::vector<Diagnostic>& findings);
 
+// --policy and --no-policy.
+struct PolicyChoice {
+    std::string file;  // for every manifest; "" for find_policy
+    bool none = false;
+};
+
+// The policy of each of some files, each read once. Throws Error as read_policy.
+class Policies {
+  public:
+    Policies(const PolicyChoice& choice, const std::vector<std::string>& names);
+
+    // Nullptr when none applies. Safe from several threads.
+    const Policy* of(const std::string& name) const;
+
+  private:
+    const Policy& load(const std::filesystem::path& file);
+
+    std::map<std::string, Policy> read_;
+    std::map<std::string, const Policy*> folders_;
+    const Policy* common_ = nullptr;
+};
+
+// What a policy alone says of a file's objects, comments that silence it and its own levels
+// heeded: what stands between a person and an edit by `update`.
+std::vector<DocumentResult> judge_by_policy(const yaml::File& file, const Policy& policy);
+
 }  // namespace wasmplug::manifest

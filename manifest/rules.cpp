@@ -209,6 +209,10 @@ constexpr std::array table = {
     Rule{"WP114", error, Layer::runtime, "pluginConfig is not what the plugin's schema asks for",
          "the plugin would refuse its configuration, and Envoy the plugin", "mend the value",
          "the schema beside the plugin"},
+    Rule{"WP115", error, Layer::runtime, "the artefact could not be asked for",
+         "no answer, or none without credentials: nothing is known of it, and the cluster, with "
+         "other names and secrets, may fare better or not",
+         "log in, name the registry with --via CLUSTER=HERE, or leave --online out", "wasmplug"},
     // --- overlap and order -----------------------------------------------------------------
     Rule{"WP201", warning, Layer::runtime, "two versions of one plugin run on the same pods",
          "no most specific one wins: every matching plugin runs, one after the other, so a canary "

@@ -147,11 +147,11 @@ std::string reason_of(const HttpResponse& response) {
                : trimmed(text.substr(first, text.find('\n', first) - first));
 }
 
-Error registry_error(const HttpResponse& response, const std::string& where) {
+RegistryError registry_error(const HttpResponse& response, const std::string& where) {
     const std::string reason = reason_of(response);
-    return Error(fmt::format("{} answered {}{}", where, response.status,
-                             reason.empty() ? "" : " (" + reason + ")"),
-                 hint_of(response, where));
+    return {fmt::format("{} answered {}{}", where, response.status,
+                        reason.empty() ? "" : " (" + reason + ")"),
+            hint_of(response, where), response.status};
 }
 
 }  // namespace wasmplug::oci

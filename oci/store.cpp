@@ -49,10 +49,14 @@ Resolved resolve_image(Store& store, const ImageReference& reference) {
         throw Error(fmt::format("{} is not there", reference.text()),
                     reference.digest.empty() ? tags_hint(store, reference.tag_or_latest()) : "");
     }
+    return resolve_image(store, reference, std::move(*raw));
+}
+
+Resolved resolve_image(Store& store, const ImageReference& reference, RawManifest raw) {
     Resolved resolved;
-    resolved.manifest = parse_manifest(raw->bytes, raw->media_type, reference.text());
+    resolved.manifest = parse_manifest(raw.bytes, raw.media_type, reference.text());
     if (!resolved.manifest.is_index) {
-        resolved.raw = std::move(*raw);
+        resolved.raw = std::move(raw);
         return resolved;
     }
     const Descriptor* child = child_for_linux_amd64(resolved.manifest);

@@ -83,4 +83,7 @@ struct Resolved {
 // Throws Error when there is none; its hint lists the nearest tags.
 Resolved resolve_image(Store& store, const ImageReference& reference);
 
+// The same for what the reference was found to name.
+Resolved resolve_image(Store& store, const ImageReference& reference, RawManifest raw);
+
 }  // namespace wasmplug::oci
