@@ -453,7 +453,7 @@ void add_validate(CLI::App& command, Run& selected) {
     add_registry_flags(command, options->registry, RegistryUse::several);
     command.footer(
         "wasmplug validate deploy/\n"
-        "wasmplug validate --online --via registry.kube-system:5000=localhost:5000 deploy/\n"
+        "wasmplug validate --online --via reg.infra:5000=localhost:5000 deploy/\n"
         "wasmplug validate --for istio-1.26 --for istio-1.30 plugin.yaml\n"
         "helm template . | wasmplug validate --require-match -\n"
         "wasmplug validate --report sarif=wasmplug.sarif -o github .");
