@@ -1,6 +1,5 @@
 #include "base/file.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -32,11 +31,14 @@ std::string read_to_end(int fd, const std::string& name, std::size_t limit) {
     std::string out;
     struct stat info = {};
     if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
-        out.reserve(std::min(static_cast<std::size_t>(info.st_size), limit) + 1);
+        // With one byte more than is there, a single read finds the end.
+        out.resize(std::min(static_cast<std::size_t>(info.st_size), limit) + 1);
     }
     std::size_t used = 0;
     for (;;) {
-        out.resize(std::max(out.capacity(), used + 16 * 1024));
+        if (out.size() == used) {
+            out.resize(std::max(out.capacity(), used + 16 * 1024));
+        }
         const ssize_t n = ::read(fd, out.data() + used, out.size() - used);
         if (n < 0 && errno == EINTR) {
             continue;
@@ -411,35 +413,6 @@ TemporaryDirectory::TemporaryDirectory() {
 TemporaryDirectory::~TemporaryDirectory() {
     std::error_code none;
     fs::remove_all(path_, none);
-}
-
-std::vector<fs::path> find_files(const fs::path& root,
-                                 const std::function<bool(const fs::path&)>& wanted) {
-    std::vector<fs::path> found;
-    std::error_code error;
-    if (!fs::is_directory(root, error)) {
-        if (!fs::exists(root, error)) {
-            throw system_error("cannot read " + root.string(), ENOENT);
-        }
-        found.push_back(root);
-        return found;
-    }
-    fs::recursive_directory_iterator at(root, fs::directory_options::skip_permission_denied, error);
-    for (; !error && at != fs::recursive_directory_iterator(); at.increment(error)) {
-        const std::string name = at->path().filename().string();
-        if (at->is_directory(error) && !at->is_symlink(error)) {
-            if (name.starts_with('.') || name == "node_modules" || name == "target") {
-                at.disable_recursion_pending();
-            }
-        } else if (at->is_regular_file(error) && wanted(at->path())) {
-            found.push_back(at->path());
-        }
-    }
-    if (error) {
-        throw Error(fmt::format("cannot read {}: {}", root.string(), error.message()));
-    }
-    std::sort(found.begin(), found.end());
-    return found;
 }
 
 }  // namespace wasmplug

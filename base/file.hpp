@@ -110,8 +110,8 @@ class TemporaryDirectory {
     std::filesystem::path path_;
 };
 
-// The regular files below `root` (itself when it is one) that `wanted` accepts, sorted; hidden
-// folders, `node_modules` and `target` are left out. Links to folders are not followed.
+// The regular files below `root` (itself when it is one) that `wanted` accepts, as FileWalk
+// gives them.
 std::vector<std::filesystem::path> find_files(
     const std::filesystem::path& root,
     const std::function<bool(const std::filesystem::path&)>& wanted);

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <filesystem>
-#include <iterator>
+#include <deque>
 #include <map>
+#include <optional>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -50,67 +50,62 @@ struct ValidateOptions {
     RegistryFlags registry;
 };
 
-struct ValidateResult {
-    std::vector<DocumentResult> documents;
+// What is left of the documents once they are printed.
+struct Tally {
     std::size_t files = 0;
-    bool kubeconform_summary = false;
-    Output::Style style;
-};
-
-struct Counts {
+    std::size_t documents = 0;
     std::size_t ok = 0;
     std::size_t warning = 0;
     std::size_t error = 0;
     std::size_t skipped = 0;
-};
+    bool failed = false;  // a finding at or above --fail-on
 
-Counts count(const ValidateResult& result) {
-    Counts counts;
-    for (const auto& document : result.documents) {
+    void add(const DocumentResult& document, Level fail_on) {
+        ++documents;
         switch (document.verdict()) {
             case Verdict::ok:
-                ++counts.ok;
+                ++ok;
                 break;
             case Verdict::warning:
-                ++counts.warning;
+                ++warning;
                 break;
             case Verdict::error:
-                ++counts.error;
+                ++error;
                 break;
             case Verdict::skipped:
-                ++counts.skipped;
-                break;
+                ++skipped;
+                return;
         }
+        failed = failed ||
+                 std::any_of(document.findings.begin(), document.findings.end(),
+                             [&](const Diagnostic& finding) { return finding.level >= fail_on; });
     }
-    return counts;
-}
+};
 
 std::string plural(std::size_t number, std::string_view what) {
     return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
 }
 
-std::string summary_line(const ValidateResult& result) {
-    const auto counts = count(result);
-    if (result.kubeconform_summary) {
+std::string summary_line(const Tally& tally, bool as_kubeconform) {
+    if (as_kubeconform) {
         // kubeconform's own line, which scripts read.
         return fmt::format(
             "Summary: {} resource{} found in {} file{} - Valid: {}, Invalid: {}, Errors: {}, "
             "Skipped: {}\n",
-            result.documents.size(), result.documents.size() == 1 ? "" : "s", result.files,
-            result.files == 1 ? "" : "s", counts.ok + counts.warning, counts.error, 0,
-            counts.skipped);
+            tally.documents, tally.documents == 1 ? "" : "s", tally.files,
+            tally.files == 1 ? "" : "s", tally.ok + tally.warning, tally.error, 0, tally.skipped);
     }
-    auto text = fmt::format("{} in {}: {} ok",
-                            plural(counts.ok + counts.warning + counts.error, "document"),
-                            plural(result.files, "file"), counts.ok);
-    if (counts.warning > 0) {
-        text += ", " + plural(counts.warning, "warning");
+    auto text =
+        fmt::format("{} in {}: {} ok", plural(tally.ok + tally.warning + tally.error, "document"),
+                    plural(tally.files, "file"), tally.ok);
+    if (tally.warning > 0) {
+        text += ", " + plural(tally.warning, "warning");
     }
-    if (counts.error > 0) {
-        text += fmt::format(", {} refused", counts.error);
+    if (tally.error > 0) {
+        text += fmt::format(", {} refused", tally.error);
     }
-    if (counts.skipped > 0) {
-        text += fmt::format(", {} of other kinds skipped", counts.skipped);
+    if (tally.skipped > 0) {
+        text += fmt::format(", {} of other kinds skipped", tally.skipped);
     }
     return text + "\n";
 }
@@ -134,36 +129,33 @@ bool repeats(const Diagnostic& a, const Diagnostic& b) {
     return a.rule == b.rule && a.begin == b.begin && a.level == b.level && a.layer != b.layer;
 }
 
-std::string to_text(const ValidateResult& result, const Output::Style& style) {
+std::string to_text(const DocumentResult& document, const Output::Style& style) {
     std::string text;
-    for (const auto& document : result.documents) {
-        const auto& findings = document.findings;
-        for (std::size_t i = 0; i < findings.size(); ++i) {
-            if (style.quiet && findings[i].level == Level::hint) {
-                continue;
-            }
-            const bool again = std::any_of(
-                findings.begin(), findings.begin() + static_cast<std::ptrdiff_t>(i),
-                [&](const Diagnostic& earlier) { return repeats(earlier, findings[i]); });
-            if (again) {
-                continue;
-            }
-            text += show(findings[i], document.file, style);
-            for (std::size_t j = i + 1; j < findings.size(); ++j) {
-                if (repeats(findings[i], findings[j])) {
-                    text += fmt::format("  {} too: {}\n", manifest::name_of(findings[j].layer),
-                                        printable(findings[j].message));
-                }
-            }
+    const auto& findings = document.findings;
+    for (std::size_t i = 0; i < findings.size(); ++i) {
+        if (style.quiet && findings[i].level == Level::hint) {
+            continue;
         }
-        if (style.verbosity > 0 && findings.empty()) {
-            const auto name = document.name.empty() ? "" : " " + document.name;
-            text +=
-                fmt::format("{}:{}: {}{}: {}\n", document.file, document.line, document.kind, name,
-                            document.skipped.empty() ? "ok" : "skipped: " + document.skipped);
+        const bool again =
+            std::any_of(findings.begin(), findings.begin() + static_cast<std::ptrdiff_t>(i),
+                        [&](const Diagnostic& earlier) { return repeats(earlier, findings[i]); });
+        if (again) {
+            continue;
+        }
+        text += show(findings[i], document.file, style);
+        for (std::size_t j = i + 1; j < findings.size(); ++j) {
+            if (repeats(findings[i], findings[j])) {
+                text += fmt::format("  {} too: {}\n", manifest::name_of(findings[j].layer),
+                                    printable(findings[j].message));
+            }
         }
     }
-    return text + summary_line(result);
+    if (style.verbosity > 0 && findings.empty()) {
+        const auto name = document.name.empty() ? "" : " " + document.name;
+        text += fmt::format("{}:{}: {}{}: {}\n", document.file, document.line, document.kind, name,
+                            document.skipped.empty() ? "ok" : "skipped: " + document.skipped);
+    }
+    return text;
 }
 
 ordered_json to_json(const Diagnostic& finding) {
@@ -177,40 +169,118 @@ ordered_json to_json(const Diagnostic& finding) {
     return json;
 }
 
-ordered_json to_json(const ValidateResult& result) {
-    auto documents = ordered_json::array();
-    for (const auto& document : result.documents) {
-        auto findings = ordered_json::array();
-        for (const auto& finding : document.findings) {
-            findings.push_back(to_json(finding));
-        }
-        ordered_json json = {{"file", document.file}, {"index", document.index},
-                             {"line", document.line}, {"apiVersion", document.api_version},
-                             {"kind", document.kind}, {"namespace", document.ns},
-                             {"name", document.name}, {"verdict", to_string(document.verdict())}};
-        if (document.item) {
-            json["item"] = *document.item;
-        }
-        if (!document.skipped.empty()) {
-            json["reason"] = document.skipped;
-        }
-        for (const auto layer :
-             {Layer::api_server, Layer::strict, Layer::webhook, Layer::runtime}) {
-            json["layers"][std::string(to_string(layer))] = to_string(document.verdict(layer));
-        }
-        json["findings"] = std::move(findings);
-        documents.push_back(std::move(json));
+ordered_json to_json(const DocumentResult& document) {
+    auto findings = ordered_json::array();
+    for (const auto& finding : document.findings) {
+        findings.push_back(to_json(finding));
     }
-    const auto counts = count(result);
-    return {{"version", 1},
-            {"documents", std::move(documents)},
-            {"summary",
-             {{"files", result.files},
-              {"documents", result.documents.size()},
-              {"ok", counts.ok},
-              {"warning", counts.warning},
-              {"error", counts.error},
-              {"skipped", counts.skipped}}}};
+    ordered_json json = {{"file", document.file}, {"index", document.index},
+                         {"line", document.line}, {"apiVersion", document.api_version},
+                         {"kind", document.kind}, {"namespace", document.ns},
+                         {"name", document.name}, {"verdict", to_string(document.verdict())}};
+    if (document.item) {
+        json["item"] = *document.item;
+    }
+    if (!document.skipped.empty()) {
+        json["reason"] = document.skipped;
+    }
+    for (const auto layer : {Layer::api_server, Layer::strict, Layer::webhook, Layer::runtime}) {
+        json["layers"][std::string(to_string(layer))] = to_string(document.verdict(layer));
+    }
+    json["findings"] = std::move(findings);
+    return json;
+}
+
+ordered_json to_json(const Tally& tally) {
+    return {{"files", tally.files},     {"documents", tally.documents}, {"ok", tally.ok},
+            {"warning", tally.warning}, {"error", tally.error},         {"skipped", tally.skipped}};
+}
+
+// What goes to stdout and into reports. Text and JSON leave while the documents come by; the
+// other formats begin with their counts or rules, so that their cases are kept to the end.
+class Writer {
+  public:
+    Writer(const ValidateOptions& options, Level fail_on, Services& services)
+        : options_(options), fail_on_(fail_on), services_(services) {
+        const bool plain = options.output.empty() || options.output == "text";
+        shape_ = plain && services.out.format() == Format::text ? Shape::text
+                 : plain || options.output == "json"            ? Shape::json
+                                                                : Shape::report;
+        report_.tool_version = WASMPLUG_VERSION;
+        report_.rules = manifest::report_rules();
+    }
+
+    void add(const DocumentResult& document) {
+        if (shape_ == Shape::text) {
+            ready_ += to_text(document, services_.out.style());
+        } else if (shape_ == Shape::json) {
+            ready_ += any_ ? ",\n    " : "{\n  \"version\": 1,\n  \"documents\": [\n    ";
+            ready_ += indented(to_json(document), "    ");
+        }
+        any_ = true;
+        if (shape_ == Shape::report || !options_.reports.empty()) {
+            if (auto item = manifest::report_case(document, fail_on_)) {
+                report_.cases.push_back(std::move(*item));
+            }
+        }
+        if (ready_.size() > 64 * 1024) {
+            const auto lines = ready_.rfind('\n') + 1;  // print() would end a line that goes on
+            services_.out.print(std::string_view(ready_).substr(0, lines));
+            ready_.erase(0, lines);
+        }
+    }
+
+    void finish(const Tally& tally) {
+        if (shape_ == Shape::text) {
+            ready_ += summary_line(tally, options_.summary);
+        } else if (shape_ == Shape::json) {
+            ready_ += any_ ? "\n  ],\n" : "{\n  \"version\": 1,\n  \"documents\": [],\n";
+            ready_ += "  \"summary\": " + indented(to_json(tally), "  ") + "\n}\n";
+        }
+        write_reports();
+        services_.out.print(shape_ == Shape::report
+                                ? write_report(parse_report_format(options_.output), report_)
+                                : ready_);
+    }
+
+  private:
+    enum class Shape { text, json, report };
+
+    static std::string indented(const ordered_json& value, std::string_view margin) {
+        std::string text;
+        auto lines = pretty_json(value);
+        lines.pop_back();  // the last line break
+        for (const char c : lines) {
+            text += c;
+            if (c == '\n') {
+                text += margin;
+            }
+        }
+        return text;
+    }
+
+    void write_reports() const {
+        for (const auto& target : options_.reports) {
+            const auto [format, file] = parse_report_target(target);
+            write_file(file, write_report(format, report_));
+        }
+        const auto page = services_.environment("GITHUB_STEP_SUMMARY");
+        if (options_.output == "github" && page && !page->empty()) {
+            write_file(*page, read_file_if_there(*page).value_or("") + github_summary(report_));
+        }
+    }
+
+    const ValidateOptions& options_;
+    Level fail_on_;
+    Services& services_;
+    Shape shape_;
+    Report report_;
+    std::string ready_;
+    bool any_ = false;
+};
+
+Level fail_level(const std::string& name) {
+    return name == "hint" ? Level::hint : name == "warning" ? Level::warning : Level::error;
 }
 
 manifest::ValidateSettings settings_for(const ValidateOptions& options) {
@@ -226,9 +296,17 @@ manifest::ValidateSettings settings_for(const ValidateOptions& options) {
     return settings;
 }
 
+struct Input {
+    manifest::Source source;
+    const manifest::Policy* policy;
+};
+
 struct FileResult {
     std::vector<DocumentResult> documents;
     std::vector<manifest::Placement> placements;  // Placement::document counts in this file
+    std::optional<Error> unreadable;
+    std::string name;
+    const manifest::Policy* policy = nullptr;
 };
 
 // What all files are judged with.
@@ -238,10 +316,9 @@ struct Judgement {
     bool only_ours = false;
 };
 
-FileResult validate_source(const manifest::Source& source, const Judgement& with,
-                           const manifest::Policy* policy) {
+FileResult validate_source(const Input& input, const Judgement& with) {
     auto settings = with.settings;
-    settings.only_ours = with.only_ours || source.found;
+    settings.only_ours = with.only_ours || input.source.found;
     std::vector<manifest::ObjectRule> further;
     if (!with.artefacts.empty()) {
         further.emplace_back([&](const manifest::Object& object, manifest::Findings& findings) {
@@ -251,14 +328,24 @@ FileResult validate_source(const manifest::Source& source, const Judgement& with
             }
         });
     }
-    if (policy != nullptr) {
-        further.emplace_back(
-            [policy](const manifest::Object& object, manifest::Findings& findings) {
-                manifest::check_policy(object, *policy, findings);
-            });
+    if (input.policy != nullptr) {
+        further.emplace_back([&](const manifest::Object& object, manifest::Findings& findings) {
+            manifest::check_policy(object, *input.policy, findings);
+        });
     }
-    FileResult result;
-    for (auto& checked : manifest::validate(manifest::parse_source(source), settings, further)) {
+    FileResult result{.documents = {},
+                      .placements = {},
+                      .unreadable = {},
+                      .name = input.source.name,
+                      .policy = input.policy};
+    yaml::File file;
+    try {
+        file = manifest::parse_source(input.source);
+    } catch (const Error& error) {
+        result.unreadable = error;  // the others are judged all the same
+        return result;
+    }
+    for (auto& checked : manifest::validate(file, settings, further)) {
         if (checked.object.identity == manifest::Identity::ours) {
             result.placements.push_back(manifest::place(checked.object, result.documents.size()));
         }
@@ -270,7 +357,7 @@ FileResult validate_source(const manifest::Source& source, const Judgement& with
 
 // The files are read once more for this: that is nothing beside the network.
 release::Artefacts look_up(const ValidateOptions& options, const manifest::ValidateSettings& judged,
-                           const std::vector<manifest::Source>& sources, Services& services) {
+                           const std::deque<manifest::Source>& sources, Services& services) {
     std::map<std::string, oci::ArtefactQuery> queries;
     for (const auto& source : sources) {
         for (const auto& object : manifest::objects_in(manifest::parse_source(source))) {
@@ -300,89 +387,58 @@ release::Artefacts look_up(const ValidateOptions& options, const manifest::Valid
     return release::look_up_all(list, settings, services);
 }
 
-ValidateResult validate_all(const ValidateOptions& options, Services& services) {
-    Judgement with{
-        .settings = settings_for(options), .artefacts = {}, .only_ours = options.only_ours};
-    const auto sources =
-        manifest::collect_sources(options.sources, services.spawn, services.cancel);
-    std::vector<std::string> names;
-    for (const auto& source : sources) {
-        names.push_back(source.name);
-    }
-    const manifest::Policies policies(options.policy, names);
-    if (options.online) {
-        with.artefacts = look_up(options, with.settings, sources, services);
-    }
-    std::atomic<std::size_t> done = 0;
-    auto files = parallel(
-        sources.size(),
-        [&](std::size_t i) {
-            auto result = validate_source(sources[i], with, policies.of(sources[i].name));
-            if (const auto count = ++done; count % 1000 == 0) {
-                services.out.progress(fmt::format("{} of {} files", count, sources.size()));
+// What needs the files before this one, in their order.
+class Collector {
+  public:
+    Collector(const ValidateOptions& options, bool is_one_walk, Services& services)
+        : is_one_walk_(is_one_walk),
+          fail_on_(fail_level(options.fail_on)),
+          services_(services),
+          overlaps_(options.root_namespace),
+          writer_(options, fail_on_, services) {}
+
+    void add(FileResult file) {
+        if (++tally_.files % 1000 == 0) {
+            services_.out.progress(fmt::format("{} files", tally_.files));
+        }
+        if (file.unreadable) {
+            services_.out.error(*file.unreadable);
+            any_unreadable_ = true;
+            return;
+        }
+        if (is_one_walk_) {
+            overlaps_.leave_all_but(file.name.substr(0, file.name.rfind('/')));
+        }
+        for (const auto& placement : file.placements) {
+            overlaps_.check(placement, file.documents[placement.document]);
+        }
+        for (auto& document : file.documents) {
+            if (file.policy != nullptr) {
+                manifest::apply_levels(*file.policy, document.findings);
             }
-            return result;
-        },
-        services.cancel);
-    services.out.progress("");
-    ValidateResult result{.documents = {},
-                          .files = sources.size(),
-                          .kubeconform_summary = options.summary,
-                          .style = services.out.style()};
-    std::vector<manifest::Placement> placements;
-    for (auto& file : files) {
-        for (auto& placement : file.placements) {
-            placement.document += result.documents.size();
-            placements.push_back(std::move(placement));
-        }
-        std::move(file.documents.begin(), file.documents.end(),
-                  std::back_inserter(result.documents));
-    }
-    manifest::check_overlap(placements, options.root_namespace, result.documents);
-    for (auto& document : result.documents) {
-        if (const auto* policy = policies.of(document.file)) {
-            manifest::apply_levels(*policy, document.findings);
-        }
-        manifest::finish(document);
-    }
-    return result;
-}
-
-Level fail_level(const std::string& name) {
-    return name == "hint" ? Level::hint : name == "warning" ? Level::warning : Level::error;
-}
-
-Report report_of(const ValidateResult& result, Level fail_on) {
-    Report report{.tool_version = WASMPLUG_VERSION, .rules = manifest::report_rules(), .cases = {}};
-    for (const auto& document : result.documents) {
-        if (auto item = manifest::report_case(document, fail_on)) {
-            report.cases.push_back(std::move(*item));
+            manifest::finish(document);
+            tally_.add(document, fail_on_);
+            writer_.add(document);
         }
     }
-    return report;
-}
 
-void write_reports(const ValidateResult& result, const ValidateOptions& options, Level fail_on,
-                   Services& services) {
-    for (const auto& target : options.reports) {
-        const auto [format, file] = parse_report_target(target);
-        write_file(file, write_report(format, report_of(result, fail_on)));
+    const Tally& finish() {
+        services_.out.progress("");
+        writer_.finish(tally_);
+        return tally_;
     }
-    const auto github_page = services.environment("GITHUB_STEP_SUMMARY");
-    if (options.output == "github" && github_page && !github_page->empty()) {
-        auto text = read_file_if_there(*github_page).value_or("");
-        write_file(*github_page, text + github_summary(report_of(result, fail_on)));
-    }
-    const bool plain = options.output.empty() || options.output == "text";
-    if (plain && services.out.format() == Format::text) {
-        services.out.show(result);
-    } else if (plain || options.output == "json") {
-        services.out.print(pretty_json(to_json(result)));
-    } else {
-        services.out.print(
-            write_report(parse_report_format(options.output), report_of(result, fail_on)));
-    }
-}
+
+    bool any_unreadable() const { return any_unreadable_; }
+
+  private:
+    bool is_one_walk_;
+    Level fail_on_;
+    Services& services_;
+    manifest::Overlaps overlaps_;
+    Tally tally_;
+    Writer writer_;
+    bool any_unreadable_ = false;
+};
 
 ExitCode run_validate(const ValidateOptions& options, Services& services) {
     for (const auto& target : options.reports) {
@@ -395,22 +451,41 @@ ExitCode run_validate(const ValidateOptions& options, Services& services) {
     if (!options.online && !options.via.empty()) {
         throw usage_error("--via says where --online looks", "add --online");
     }
-    const auto result = validate_all(options, services);
-    const auto fail_on = fail_level(options.fail_on);
-    write_reports(result, options, fail_on, services);
-    const bool judged =
-        std::any_of(result.documents.begin(), result.documents.end(),
-                    [](const DocumentResult& document) { return document.skipped.empty(); });
-    if (options.require_match && !judged) {
+    Judgement with{
+        .settings = settings_for(options), .artefacts = {}, .only_ours = options.only_ours};
+    manifest::Policies policies(options.policy);
+    manifest::Sources sources(options.sources, services.spawn, services.cancel);
+    std::deque<manifest::Source> read_already;
+    if (options.online) {
+        while (auto source = sources.next()) {
+            read_already.push_back(std::move(*source));
+        }
+        with.artefacts = look_up(options, with.settings, read_already, services);
+    }
+    const auto next = [&]() -> std::optional<Input> {
+        auto source = sources.next();
+        if (!read_already.empty()) {
+            source = std::move(read_already.front());
+            read_already.pop_front();
+        }
+        if (!source) {
+            return std::nullopt;
+        }
+        const auto* policy = policies.of(source->name);
+        return Input{std::move(*source), policy};
+    };
+    Collector collector(options, sources.is_one_walk(), services);
+    stream_in_order(
+        next, [&](const Input& input) { return validate_source(input, with); },
+        [&](FileResult file) { collector.add(std::move(file)); }, services.cancel);
+    const auto& tally = collector.finish();
+    if (collector.any_unreadable()) {
+        return ExitCode::failure;
+    }
+    if (options.require_match && tally.documents == tally.skipped) {
         throw Error("no WasmPlugin or TrafficExtension found", "", ExitCode::rejected);
     }
-    const bool failed = options.fail_on != "never" &&
-                        std::any_of(result.documents.begin(), result.documents.end(),
-                                    [&](const DocumentResult& document) {
-                                        const auto item = manifest::report_case(document, fail_on);
-                                        return item && item->outcome == ReportCase::Outcome::failed;
-                                    });
-    return failed ? ExitCode::rejected : ExitCode::ok;
+    return tally.failed && options.fail_on != "never" ? ExitCode::rejected : ExitCode::ok;
 }
 
 void add_validate(CLI::App& command, Run& selected) {

@@ -316,24 +316,57 @@ Policy read_policy(const yaml::File& file) {
     return Reader(file.checked()).read();
 }
 
-std::optional<fs::path> find_policy(const fs::path& folder) {
-    std::error_code ignored;
-    const auto start = fs::absolute(folder.empty() ? "." : folder, ignored).lexically_normal();
-    std::optional<fs::path> found;
-    for (auto at = start;; at = at.parent_path()) {
-        const auto candidate = at / ".wasmplug" / "policy.yaml";
-        if (!found && fs::is_regular_file(candidate, ignored)) {
-            found = candidate;
-        }
-        if (fs::exists(at / ".git", ignored)) {
-            return found;
-        }
-        if (at == at.parent_path()) {
-            break;
-        }
+Policies::Policies(const PolicyChoice& choice)
+    : looks_around_(!choice.none && choice.file.empty()),
+      common_(choice.none || choice.file.empty() ? nullptr : read(choice.file)) {}
+
+const Policy* Policies::read(const fs::path& file) {
+    read_.push_back(std::make_unique<const Policy>(read_policy(yaml::File::read(file))));
+    return read_.back().get();
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): as deep as the folder's path
+const Policies::Folder& Policies::look_at(const fs::path& folder) {
+    const auto known = folders_.find(folder.native());
+    if (known != folders_.end()) {
+        return known->second;
     }
+    Folder found;
+    std::error_code ignored;
+    const auto file = folder / ".wasmplug" / "policy.yaml";
+    if (fs::is_regular_file(file, ignored)) {
+        found.own = found.nearest = read(file);
+    }
+    if (fs::exists(folder / ".git", ignored)) {
+        found.in_work_tree = true;
+    } else if (folder != folder.parent_path()) {
+        const auto& above = look_at(folder.parent_path());
+        found.in_work_tree = above.in_work_tree;
+        found.nearest = found.own == nullptr ? above.nearest : found.own;
+    }
+    return folders_.emplace(folder.native(), found).first->second;
+}
+
+const Policy* Policies::of(std::string_view file) {
+    if (!looks_around_) {
+        return common_;
+    }
+    const auto slash = file.rfind('/');
+    const auto folder = slash == std::string_view::npos ? "." : file.substr(0, slash + 1);
+    const auto known = by_folder_.find(folder);
+    if (known != by_folder_.end()) {
+        return known->second;
+    }
+    std::error_code ignored;
+    auto path = fs::absolute(folder, ignored).lexically_normal();
+    if (!path.has_filename() && path.has_relative_path()) {
+        path = path.parent_path();  // "a/" is "a"
+    }
+    const auto& found = look_at(path);
     // No work tree: a policy somewhere above is not ours to obey.
-    return found && *found == start / ".wasmplug" / "policy.yaml" ? found : std::nullopt;
+    const auto* policy = found.in_work_tree ? found.nearest : found.own;
+    by_folder_.emplace(folder, policy);
+    return policy;
 }
 
 void check_policy(const Object& object, const Policy& policy, Findings& findings) {
@@ -352,40 +385,6 @@ void apply_levels(const Policy& policy, std::vector<Diagnostic>& findings) {
         finding.level = found->second.value_or(finding.level);
         return !found->second;
     });
-}
-
-Policies::Policies(const PolicyChoice& choice, const std::vector<std::string>& names) {
-    if (choice.none) {
-        return;
-    }
-    if (!choice.file.empty()) {
-        common_ = &load(choice.file);
-        return;
-    }
-    for (const auto& name : names) {
-        const auto folder = fs::path(name).parent_path().string();
-        if (folders_.contains(folder)) {
-            continue;
-        }
-        const auto file = find_policy(folder);
-        folders_[folder] = file ? &load(*file) : nullptr;
-    }
-}
-
-const Policy* Policies::of(const std::string& name) const {
-    if (common_ != nullptr) {
-        return common_;
-    }
-    const auto found = folders_.find(fs::path(name).parent_path().string());
-    return found == folders_.end() ? nullptr : found->second;
-}
-
-const Policy& Policies::load(const fs::path& file) {
-    auto found = read_.find(file.string());
-    if (found == read_.end()) {
-        found = read_.emplace(file.string(), read_policy(yaml::File::read(file))).first;
-    }
-    return found->second;
 }
 
 std::vector<DocumentResult> judge_by_policy(const yaml::File& file, const Policy& policy) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,10 +35,6 @@ struct Policy {
 // does not switch a rule off.
 Policy read_policy(const yaml::File& file);
 
-// `.wasmplug/policy.yaml` of the folder or the nearest one above it, up to the root of the work
-// tree (the folder with .git); without a work tree only the folder itself.
-std::optional<std::filesystem::path> find_policy(const std::filesystem::path& folder);
-
 // WP401 to WP409 for one object.
 void check_policy(const Object& object, const Policy& policy, Findings& findings);
 
@@ -46,24 +43,36 @@ void apply_levels(const Policy& policy, std::vector<Diagnostic>& findings);
 
 // --policy and --no-policy.
 struct PolicyChoice {
-    std::string file;  // for every manifest; "" for find_policy
+    std::string file;  // for every manifest; "" looks beside each
     bool none = false;
 };
 
-// The policy of each of some files, each read once. Throws Error as read_policy.
+// The policy that each file is held to: the one chosen, else `.wasmplug/policy.yaml` of its folder
+// or the nearest one above it, up to the root of the work tree (the folder with .git); without a
+// work tree only its own folder's. Every folder is looked at once.
 class Policies {
   public:
-    Policies(const PolicyChoice& choice, const std::vector<std::string>& names);
+    // Throws as read_policy, of() too.
+    explicit Policies(const PolicyChoice& choice);
 
-    // Nullptr when none applies. Safe from several threads.
-    const Policy* of(const std::string& name) const;
+    // Nullptr when none applies. What it returns lives as long as this. For one thread at a time.
+    const Policy* of(std::string_view file);
 
   private:
-    const Policy& load(const std::filesystem::path& file);
+    struct Folder {
+        const Policy* own = nullptr;
+        const Policy* nearest = nullptr;
+        bool in_work_tree = false;
+    };
 
-    std::map<std::string, Policy> read_;
-    std::map<std::string, const Policy*> folders_;
+    const Policy* read(const std::filesystem::path& file);
+    const Folder& look_at(const std::filesystem::path& folder);
+
+    std::vector<std::unique_ptr<const Policy>> read_;
+    bool looks_around_ = true;
     const Policy* common_ = nullptr;
+    std::map<std::string, Folder> folders_;                        // absolute
+    std::map<std::string, const Policy*, std::less<>> by_folder_;  // as the files name them
 };
 
 // What a policy alone says of a file's objects, comments that silence it and its own levels

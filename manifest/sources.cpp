@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -15,9 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_manifest_name(const fs::path& path) {
-    const auto extension = path.extension();
-    return extension == ".yaml" || extension == ".yml" || extension == ".json";
+bool is_manifest_name(std::string_view name) {
+    return name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json");
 }
 
 bool is_glob(const std::string& name) {
@@ -60,60 +58,37 @@ bool matches(const Parts& pattern, std::size_t p, const Parts& path, std::size_t
            matches(pattern, p + 1, path, n + 1);
 }
 
-class Collector {
-  public:
-    void add_file(const std::string& name, bool found) {
-        if (seen_.insert(fs::path(name).lexically_normal().string()).second) {
-            sources_.push_back({.name = name, .text = std::nullopt, .found = found});
+// The files that a glob matches, sorted. Throws Error when there is none.
+Parts expand_glob(const std::string& pattern) {
+    fs::path base;
+    Parts parts;
+    for (const auto& part : fs::path(pattern)) {
+        if (parts.empty() && !is_glob(part.string())) {
+            base /= part;
+        } else {
+            parts.push_back(part.string());
         }
     }
-
-    void add_text(const std::string& name, std::string text) {
-        sources_.push_back({.name = name, .text = std::move(text), .found = false});
-    }
-
-    void add_folder(const fs::path& folder) {
-        for (const auto& path : find_files(folder, is_manifest_name)) {
-            add_file(path.string(), true);
-        }
-    }
-
-    void add_glob(const std::string& pattern) {
-        fs::path base;
-        Parts parts;
-        for (const auto& part : fs::path(pattern)) {
-            if (parts.empty() && !is_glob(part.string())) {
-                base /= part;
-            } else {
-                parts.push_back(part.string());
+    const auto root = base.empty() ? fs::path(".") : base;
+    std::error_code ignored;
+    Parts found;
+    if (fs::is_directory(root, ignored)) {
+        for (const auto& path : find_files(root, [](const fs::path&) { return true; })) {
+            Parts below;
+            for (const auto& part : path.lexically_relative(root)) {
+                below.push_back(part.string());
+            }
+            if (matches(parts, 0, below, 0)) {
+                found.push_back(base.empty() ? path.lexically_relative(root).string()
+                                             : path.string());
             }
         }
-        const auto root = base.empty() ? fs::path(".") : base;
-        std::error_code ignored;
-        const auto before = sources_.size();
-        if (fs::is_directory(root, ignored)) {
-            for (const auto& path : find_files(root, [](const fs::path&) { return true; })) {
-                Parts below;
-                for (const auto& part : path.lexically_relative(root)) {
-                    below.push_back(part.string());
-                }
-                if (matches(parts, 0, below, 0)) {
-                    add_file(base.empty() ? path.lexically_relative(root).string() : path.string(),
-                             true);
-                }
-            }
-        }
-        if (sources_.size() == before) {
-            throw Error(fmt::format("no file matches {}", pattern));
-        }
     }
-
-    std::vector<Source> take() { return std::move(sources_); }
-
-  private:
-    std::vector<Source> sources_;
-    std::set<std::string> seen_;
-};
+    if (found.empty()) {
+        throw Error(fmt::format("no file matches {}", pattern));
+    }
+    return found;
+}
 
 std::string git(const Parts& arguments, const Spawn& spawn, const Cancel& cancel) {
     ProcessSpec spec;
@@ -148,14 +123,12 @@ std::vector<std::string> changed_files(const SourceOptions& options, const Spawn
 
 }  // namespace
 
-std::vector<Source> collect_sources(const SourceOptions& options, const Spawn& spawn,
-                                    const Cancel& cancel) {
-    Collector collector;
+Sources::Sources(const SourceOptions& options, const Spawn& spawn, const Cancel& cancel) {
     if (!options.changed_since.empty()) {
         for (const auto& name : changed_files(options, spawn, cancel)) {
-            collector.add_file(name, true);
+            named_.push_back({.name = name, .text = std::nullopt, .found = true});
         }
-        return collector.take();
+        return;
     }
     auto names = options.names;
     if (!options.files_from.empty()) {
@@ -168,18 +141,70 @@ std::vector<Source> collect_sources(const SourceOptions& options, const Spawn& s
     for (const auto& name : names) {
         std::error_code ignored;
         if (name == "-") {
-            collector.add_text(options.stdin_name, read_stdin());
-        } else if (fs::is_directory(name, ignored)) {
-            collector.add_folder(name);
-        } else if (!fs::exists(name, ignored) && is_glob(name)) {
-            collector.add_glob(name);
-        } else if (!fs::exists(name, ignored)) {
-            throw Error(fmt::format("cannot read {}: no such file", name));
+            named_.push_back({.name = options.stdin_name, .text = read_stdin(), .found = false});
+        } else if (fs::exists(name, ignored)) {
+            named_.push_back({.name = name, .text = std::nullopt, .found = false});
+        } else if (is_glob(name)) {
+            for (auto& file : expand_glob(name)) {
+                named_.push_back({.name = std::move(file), .text = std::nullopt, .found = true});
+            }
         } else {
-            collector.add_file(name, false);
+            throw Error(fmt::format("cannot read {}: no such file", name));
         }
     }
-    return collector.take();
+    std::error_code ignored;
+    is_one_walk_ = named_.size() == 1 && fs::is_directory(named_.front().name, ignored);
+}
+
+bool Sources::is_new(const std::string& name) {
+    return named_.size() == 1 || seen_.insert(fs::path(name).lexically_normal().string()).second;
+}
+
+std::optional<Source> Sources::next_named() {
+    while (at_ < named_.size()) {
+        Source& source = named_[at_++];
+        std::error_code ignored;
+        if (source.text) {
+            return std::move(source);
+        }
+        if (!source.found && fs::is_directory(source.name, ignored)) {
+            walk_.emplace(source.name);
+            return std::nullopt;
+        }
+        if (is_new(source.name)) {
+            return std::move(source);
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Source> Sources::next() {
+    for (;;) {
+        while (walk_) {
+            auto file = walk_->next(is_manifest_name);
+            if (!file) {
+                walk_.reset();
+            } else if (is_new(*file)) {
+                return Source{.name = std::move(*file), .text = std::nullopt, .found = true};
+            }
+        }
+        if (auto source = next_named()) {
+            return source;
+        }
+        if (!walk_) {
+            return std::nullopt;
+        }
+    }
+}
+
+std::vector<Source> collect_sources(const SourceOptions& options, const Spawn& spawn,
+                                    const Cancel& cancel) {
+    Sources sources(options, spawn, cancel);
+    std::vector<Source> all;
+    while (auto source = sources.next()) {
+        all.push_back(std::move(*source));
+    }
+    return all;
 }
 
 yaml::File parse_source(const Source& source) {

@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -85,6 +88,80 @@ TEST(Parallel, StartsNothingMoreOnceStopped) {
                      stop.token(), 2),
                  Error);
     EXPECT_LE(done, 3);
+}
+
+// 0, 1, … below `end`.
+auto counter(int end) {
+    return [end, next = std::make_shared<int>(0)]() -> std::optional<int> {
+        return *next < end ? std::optional((*next)++) : std::nullopt;
+    };
+}
+
+TEST(StreamInOrder, HandsOverEachResultInTheOrderOfItsItem) {
+    std::vector<int> seen;
+    stream_in_order(
+        counter(1000),
+        [](int i) {
+            if (i % 7 == 0) {
+                std::this_thread::yield();
+            }
+            return 2 * i;
+        },
+        [&](int result) { seen.push_back(result); }, Cancel(), 4);
+    ASSERT_EQ(seen.size(), 1000U);
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+        EXPECT_EQ(seen[i], static_cast<int>(2 * i));
+    }
+}
+
+TEST(StreamInOrder, HoldsFewItemsHoweverManyThereAre) {
+    std::atomic<int> on_the_way = 0;
+    int most = 0;
+    stream_in_order(
+        counter(5000),
+        [&](int i) {
+            ++on_the_way;
+            return i;
+        },
+        [&](int) {
+            most = std::max(most, on_the_way.load());
+            --on_the_way;
+        },
+        Cancel(), 2);
+    EXPECT_LE(most, 2 * 16);
+}
+
+TEST(StreamInOrder, ConsumesWhatComesBeforeAnErrorAndNothingAfterIt) {
+    std::vector<int> seen;
+    EXPECT_THROW(stream_in_order(
+                     counter(100),
+                     [](int i) {
+                         if (i == 5) {
+                             throw Error("five");
+                         }
+                         return i;
+                     },
+                     [&](int i) { seen.push_back(i); }, Cancel(), 3),
+                 Error);
+    EXPECT_EQ(seen, (std::vector<int>{0, 1, 2, 3, 4}));
+}
+
+TEST(StreamInOrder, EndsWhenItsConsumerThrowsOrItIsCancelled) {
+    int consumed = 0;
+    EXPECT_THROW(stream_in_order(
+                     counter(100), [](int i) { return i; },
+                     [&](int) {
+                         ++consumed;
+                         throw Error("closed");
+                     },
+                     Cancel(), 3),
+                 Error);
+    EXPECT_EQ(consumed, 1);
+    const CancelSource stop;
+    stop.request();
+    EXPECT_THROW(stream_in_order(
+                     counter(100), [](int i) { return i; }, [](int) { FAIL(); }, stop.token(), 2),
+                 Error);
 }
 
 TEST(Hash, IsSha256) {

@@ -220,12 +220,11 @@ TEST(Suppress, SaysWhenItSilencesNothing) {
 
 std::vector<DocumentResult> judge_together(const std::string& text) {
     std::vector<DocumentResult> documents;
-    std::vector<Placement> placements;
+    Overlaps overlaps("istio-system");
     for (const auto& checked : validate(yaml::File::parse(text, "plugin.yaml"), {})) {
-        placements.push_back(place(checked.object, documents.size()));
         documents.push_back(summarize(checked));
+        overlaps.check(place(checked.object, documents.size() - 1), documents.back());
     }
-    check_overlap(placements, "istio-system", documents);
     return documents;
 }
 
@@ -246,6 +245,34 @@ TEST(Overlap, IsSilentWhenSelectorsExcludeEachOther) {
 
 TEST(Overlap, FindsTheSameNameTwice) {
     EXPECT_NE(find(judge_together(clean + "---\n" + clean)[1], "WP205"), nullptr);
+}
+
+TEST(Overlap, TellsThreeAndCountsTheRest) {
+    std::string text;
+    for (int i = 0; i < 6; ++i) {
+        text += "---\n" + with(clean, "name: auth", "name: auth-" + std::to_string(i));
+    }
+    const auto all = judge_together(text);
+    const auto& findings = all.back().findings;
+    EXPECT_EQ(findings.size(), 8U);
+    EXPECT_EQ(findings.back().message, "2 more have the same phase and priority on the same pods");
+}
+
+TEST(Overlap, ForgetsFoldersThatAWalkHasLeft) {
+    Overlaps overlaps("istio-system");
+    const auto check = [&](const std::string& name) {
+        const auto checked = validate(yaml::File::parse(clean, name), {});
+        auto document = summarize(checked.front());
+        overlaps.check(place(checked.front().object, 0), document);
+        return document.findings.size();
+    };
+    EXPECT_EQ(check("deploy/a.yaml"), 0U);
+    EXPECT_EQ(check("deploy/shop/b.yaml"), 0U);
+    overlaps.leave_all_but("deploy/shop/eu");
+    EXPECT_EQ(check("deploy/shop/c.yaml"), 1U);
+    overlaps.leave_all_but("deploy/shopping");
+    EXPECT_EQ(check("deploy/shop/d.yaml"), 0U);
+    EXPECT_EQ(check("deploy/e.yaml"), 1U);
 }
 
 Policy policy_of(const std::string& text) {
