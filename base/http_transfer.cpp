@@ -1,10 +1,10 @@
 #include "base/http_transfer.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
-
-#include <fmt/format.h>
 
 #include "base/time.hpp"
 
@@ -276,8 +276,13 @@ HttpError error_of(const HttpTransfer& transfer, CURLcode code) {
                 host + " moved no byte for " + format_duration(transfer.request->stall_timeout)};
     }
     switch (code) {
-        case CURLE_URL_MALFORMAT:
         case CURLE_UNSUPPORTED_PROTOCOL:
+            // libcurl's code for an answer without a status line too ("Received HTTP/0.9 …").
+            if (transfer.connected || detail.find("HTTP/0.9") != std::string::npos) {
+                return {Kind::cut, host + " answered with something that is not HTTP"};
+            }
+            [[fallthrough]];
+        case CURLE_URL_MALFORMAT:
             return {Kind::bad_url, "'" + display_url(transfer.url) + "' is no http or https URL"};
         case CURLE_COULDNT_RESOLVE_HOST:
         case CURLE_COULDNT_RESOLVE_PROXY:

@@ -148,11 +148,19 @@ std::string realm_problem(const std::string& realm, const Url& registry) {
     if (url->scheme == "http" && registry.scheme == "https") {
         return fmt::format("its token realm {} is plain http", shown);
     }
-    if (url->host != registry.host && is_private_realm_host(url->host) &&
-        !is_private_realm_host(registry.host)) {
+    if (url->host != registry.host &&
+        (is_metadata_host(url->host) ||
+         (is_private_realm_host(url->host) && !is_private_realm_host(registry.host)))) {
         return fmt::format("its token realm {} is a private address", shown);
     }
     return {};
+}
+
+bool is_metadata_host(const std::string& host) {
+    const std::string name = host_without_port(host);
+    return name.starts_with("169.254.") || name.starts_with("fe80:") ||
+           name == "metadata.google.internal" || name == "100.100.100.200" ||
+           name == "fd00:ec2::254";
 }
 
 std::string istio_realm_problem(const std::string& realm) {

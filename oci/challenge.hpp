@@ -30,8 +30,12 @@ std::vector<Challenge> parse_challenges(std::string_view value);
 std::optional<Challenge> choose_challenge(const std::vector<Challenge>& challenges);
 
 // Why a token realm that a registry names must not be asked, or "": it is no http or https URL,
-// it is plain http for an https registry, or it is a private address and the registry is not there.
+// it is plain http for an https registry, it is a private address and the registry is not at one,
+// or it is where a cloud keeps the secrets of its machines.
 std::string realm_problem(const std::string& realm, const Url& registry);
+
+// The metadata services of clouds, and every other link-local address.
+bool is_metadata_host(const std::string& host);
 
 // What Istio's agent holds against a realm (pkg/wasm, since 1.27.x: localhost, private and
 // link-local literals, anything but http and https), in its words; "" when it asks it.

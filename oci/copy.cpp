@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "oci/media_types.hpp"
+#include "oci/referrers.hpp"
 
 namespace wasmplug::oci {
 namespace {
@@ -71,21 +72,16 @@ class Copier {
     }
 
     void copy_referrers(const std::string& digest, int depth) {
-        std::string prefix = digest;
-        std::ranges::replace(prefix, ':', '-');
-        const auto referrers = from_.referrers(digest);
-        for (const auto& referrer : referrers) {
+        for (const auto& referrer : from_.referrers(digest)) {
             if (const auto raw = from_.manifest(referrer.digest)) {
                 report_.referrers.push_back(referrer.digest);
                 copy(*raw, {}, depth - 1);
             }
         }
-        // cosign's own tags, and the fallback index of registries without the referrers API.
-        std::vector<std::string> tags{prefix + ".sig", prefix + ".att", prefix + ".sbom"};
-        if (!referrers.empty()) {
-            tags.push_back(prefix);
-        }
-        for (const auto& tag : tags) {
+        // cosign's own tags. The list that a registry without the referrers API keeps is not
+        // copied: the target makes its own, which may hold more.
+        const std::string prefix = referrers_tag(digest);
+        for (const auto& tag : {prefix + ".sig", prefix + ".att", prefix + ".sbom"}) {
             const auto raw = from_.manifest(tag);
             if (!raw || raw->digest == digest || seen_.contains(tag)) {
                 continue;

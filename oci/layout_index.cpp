@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "oci/media_types.hpp"
+#include "oci/referrers.hpp"
 
 namespace wasmplug::oci {
 namespace {
@@ -102,11 +103,9 @@ std::vector<Descriptor> referrers_among(
         }
         const Manifest manifest = parse_manifest(*bytes, entry.media_type, entry.digest);
         if (manifest.subject && manifest.subject->digest == digest) {
-            Descriptor referrer = entry;
-            referrer.artifact_type = manifest.artifact_type.empty() ? manifest.config.media_type
-                                                                    : manifest.artifact_type;
-            referrer.annotations = manifest.annotations;
-            out.push_back(std::move(referrer));
+            out.push_back(referrer_entry(
+                {.media_type = entry.media_type, .bytes = *bytes, .digest = entry.digest},
+                manifest));
         }
     }
     return out;

@@ -226,6 +226,27 @@ std::string media_type_of(std::string_view bytes, std::string_view content_type,
     return type_of(parse_object(bytes, what), content_type, Reader(what));
 }
 
+namespace {
+
+RawManifest raw_of(const ordered_json& document, std::string media_type) {
+    RawManifest raw;
+    raw.media_type = std::move(media_type);
+    raw.bytes = compact_json(document);
+    raw.digest = sha256_digest(raw.bytes);
+    return raw;
+}
+
+}  // namespace
+
+RawManifest with_entry(const RawManifest& index, const Descriptor& entry) {
+    ordered_json document = parse_object(index.bytes, index.digest);
+    if (!document.contains("manifests") || !document["manifests"].is_array()) {
+        throw Error(fmt::format("{} is no index", index.digest));
+    }
+    document["manifests"].push_back(to_json(entry));
+    return raw_of(document, index.media_type);
+}
+
 RawManifest write_manifest(const Manifest& manifest) {
     ordered_json out = {{"schemaVersion", 2}, {"mediaType", manifest.media_type}};
     if (!manifest.artifact_type.empty()) {
@@ -243,11 +264,7 @@ RawManifest write_manifest(const Manifest& manifest) {
     if (!manifest.annotations.empty()) {
         out["annotations"] = to_json(manifest.annotations);
     }
-    RawManifest raw;
-    raw.media_type = manifest.media_type;
-    raw.bytes = compact_json(out);
-    raw.digest = sha256_digest(raw.bytes);
-    return raw;
+    return raw_of(out, manifest.media_type);
 }
 
 const Descriptor* child_for_linux_amd64(const Manifest& index) {

@@ -69,6 +69,10 @@ std::string media_type_of(std::string_view bytes, std::string_view content_type,
 // Compact JSON in image-spec's order of keys: the same value gives the same bytes everywhere.
 RawManifest write_manifest(const Manifest& manifest);
 
+// An index with one more entry at its end; what we do not know of the others stays. Throws Error
+// when it is no index.
+RawManifest with_entry(const RawManifest& index, const Descriptor& entry);
+
 // The child of an index that a host on linux/amd64 takes (go-containerregistry's rule, hence
 // Istio's and Envoy Gateway's: a child without platform counts as linux/amd64), or nothing.
 const Descriptor* child_for_linux_amd64(const Manifest& index);

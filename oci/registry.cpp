@@ -11,6 +11,7 @@
 #include "base/json.hpp"
 #include "oci/layout_index.hpp"
 #include "oci/media_types.hpp"
+#include "oci/referrers.hpp"
 #include "oci/registry_error.hpp"
 #include "oci/registry_internal.hpp"
 #include "oci/verify.hpp"
@@ -38,11 +39,11 @@ class RegistryStore final : public Store {
     std::vector<std::string> tags() override;
     std::vector<Descriptor> referrers(const std::string& digest) override;
 
-    WriteReport write(const Image& image, const std::vector<std::string>& tags) override {
-        return Uploader(repository_).write(image, tags);
-    }
+    WriteReport write(const Image& image, const std::vector<std::string>& tags) override;
 
   private:
+    void link_to_subject(const RawManifest& raw, bool kept, WriteReport& report);
+    bool has_referrers_api(const std::string& digest);
     std::vector<Descriptor> referrers_by_tag(const std::string& digest);
 
     Repository repository_;
@@ -211,8 +212,7 @@ std::vector<Descriptor> RegistryStore::referrers(const std::string& digest) {
 // The fallback of distribution-spec: an index under the tag "sha256-<hex>". GitLab resolves such
 // a tag to the image itself, so an index counts only when its entries name the image as subject.
 std::vector<Descriptor> RegistryStore::referrers_by_tag(const std::string& digest) {
-    std::string tag = digest;
-    std::ranges::replace(tag, ':', '-');
+    const std::string tag = referrers_tag(digest);
     const auto raw = manifest(tag);
     if (!raw || raw->digest == digest) {
         return {};
@@ -225,6 +225,52 @@ std::vector<Descriptor> RegistryStore::referrers_by_tag(const std::string& diges
                                      return found ? std::optional(found->bytes) : std::nullopt;
                                  })
                : std::vector<Descriptor>{};
+}
+
+WriteReport RegistryStore::write(const Image& image, const std::vector<std::string>& tags) {
+    Uploader uploader(repository_);
+    WriteReport report = uploader.write(image, tags);
+    link_to_subject(image.manifest, uploader.keeps_referrers(), report);
+    return report;
+}
+
+bool RegistryStore::has_referrers_api(const std::string& digest) {
+    ApiRequest request =
+        repository_.request("GET", "/referrers/" + digest, "listing what refers to the image");
+    request.http.headers = {{"Accept", media::oci_index}};
+    request.http.body_limit = limit::manifest;
+    return repository_.session->send(request).status == 200;
+}
+
+// Enters the manifest into the list that takes the place of the referrers API. Another client may
+// write the list between our reading and our writing, so it is read once more until it holds us.
+void RegistryStore::link_to_subject(const RawManifest& raw, bool kept, WriteReport& report) {
+    constexpr int most_rounds = 5;
+    const Manifest manifest_of = parse_manifest(raw.bytes, raw.media_type, raw.digest);
+    if (!manifest_of.subject || kept ||
+        (report.unchanged && has_referrers_api(manifest_of.subject->digest))) {
+        return;
+    }
+    const std::string& subject = manifest_of.subject->digest;
+    const std::string tag = referrers_tag(subject);
+    for (int round = 0; round < most_rounds; ++round) {
+        const auto list = manifest(tag);
+        const bool other = list && (list->digest == subject ||
+                                    !parse_manifest(list->bytes, list->media_type, tag).is_index);
+        if (other) {
+            report.warnings.push_back(
+                fmt::format("{}:{} is no list of referrers, so {} will not be found by its subject",
+                            name(), tag, short_digest(raw.digest)));
+            return;
+        }
+        const auto longer = with_referrer(list, referrer_entry(raw, manifest_of));
+        if (!longer) {
+            return;
+        }
+        Uploader(repository_).write({.manifest = *longer, .blobs = {}}, {tag});
+    }
+    throw Error(fmt::format("{}:{} is changed by others again and again", name(), tag),
+                "the same command once more enters what is missing");
 }
 
 }  // namespace

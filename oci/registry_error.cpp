@@ -91,6 +91,10 @@ std::string hint_of(const HttpResponse& response, const std::string& where) {
             return ecr ? "ECR makes no repository on push: aws ecr create-repository "
                          "--repository-name NAME"
                        : "";
+        case 400:
+            return reason_of(response).find("immutable") != std::string::npos
+                       ? "tags do not move there: push a new version"
+                       : "";
         case 405:
             return "the registry does not do this";
         case 413:

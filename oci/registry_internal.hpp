@@ -37,6 +37,9 @@ class Uploader {
 
     WriteReport write(const Image& image, const std::vector<std::string>& tags);
 
+    // The registry lists the manifest written last under its subject (it answered OCI-Subject).
+    bool keeps_referrers() const { return keeps_referrers_; }
+
   private:
     struct Upload;
 
@@ -50,10 +53,12 @@ class Uploader {
     void put_manifest(const RawManifest& manifest, const std::vector<std::string>& tags);
     void take_location(Upload& upload, const HttpResponse& response, const std::string& asked);
     void judge(Upload& upload, const ApiResult& result);
+    void drop_session(Upload& upload);
     void warn(const HttpResponse& response);
 
     Repository repository_;
     WriteReport report_;
+    bool keeps_referrers_ = false;
 };
 
 // The `Link: <…>; rel="next"` of a list, resolved against `from`; "" at the end. Only the same

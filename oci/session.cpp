@@ -62,7 +62,8 @@ bool Session::may_go_to(const std::string& target) const {
     const auto is_private = [](const std::string& host) {
         return is_private_address(host) || is_loopback_host(host);
     };
-    return own->host == other->host || !is_private(other->host) || is_private(own->host);
+    return own->host == other->host ||
+           (!is_metadata_host(other->host) && (!is_private(other->host) || is_private(own->host)));
 }
 
 // What one call of exchange() keeps while it repeats.

@@ -120,15 +120,18 @@ void Session::fetch_token(const Challenge& challenge, const std::string& scope) 
                           .refresh_at = Clock::now() + std::chrono::hours(1)};
         return;
     }
-    // What is newly demanded comes first: some realms read only the first scope.
+    // What is demanded comes first and what this request needs last: some realms read only the
+    // first scope, and GitLab's read only the last.
     std::vector<std::string> scopes = split(challenge.get("scope"));
-    for (const auto& wanted : split(scope)) {
-        scopes_.insert(wanted);
-    }
+    const std::vector<std::string> needed = split(scope);
+    scopes_.insert(needed.begin(), needed.end());
     for (const auto& wanted : scopes_) {
         if (std::ranges::find(scopes, wanted) == scopes.end()) {
             scopes.push_back(wanted);
         }
+    }
+    if (!needed.empty() && scopes.back() != needed.front()) {
+        scopes.push_back(needed.front());
     }
     keep_token(realm, ask_realm(realm, challenge.get("service"), scopes), scope);
 }

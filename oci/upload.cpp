@@ -287,9 +287,11 @@ void Uploader::judge(Upload& upload, const ApiResult& result) {
         return;
     }
     const int status = result.error ? 0 : result.response.status;
-    if (status == 413 && !upload.chunked) {
+    // Too large for a proxy on the way (413), or a registry that takes no blob in one (Artifactory
+    // once answered so).
+    if ((status == 413 || status == 405 || status == 411 || status == 501) && !upload.chunked) {
         upload.chunked = true;
-        upload.location.clear();
+        drop_session(upload);
         return;
     }
     // A session that the registry forgot (404), or that is out of step (416), begins anew.
@@ -304,6 +306,16 @@ void Uploader::judge(Upload& upload, const ApiResult& result) {
     }
     upload.failure = result;
     upload.ask = true;
+    if (result.error) {
+        upload.location.clear();  // who does not answer need not be asked again
+    } else {
+        drop_session(upload);
+    }
+}
+
+// The next try begins a session of its own.
+void Uploader::drop_session(Upload& upload) {
+    repository_.session->send_and_forget("DELETE", upload.location, repository_.scope);
     upload.location.clear();
 }
 
@@ -394,6 +406,7 @@ void Uploader::put_manifest(const RawManifest& manifest, const std::vector<std::
                                     manifest.digest),
                         "the registry or a proxy before it changes manifests");
         }
+        keeps_referrers_ = header(result.response.headers, "OCI-Subject").has_value();
         warn(result.response);
     }
 }

@@ -41,20 +41,8 @@ class FakeRegistry {
         return n;
     }
 
-    std::map<std::string, std::string> blobs;      // by digest
-    std::map<std::string, std::string> manifests;  // by tag and by digest
-    std::map<std::string, std::string> types;      // of manifests, by digest
-    std::set<std::string> uploads;                 // open sessions
-    bool ignore_range = false;
-    bool allow_mount = false;
-
-  private:
-    Answer answer(const SeenRequest& request) {
-        if (fault_) {
-            if (auto given = fault_(request)) {
-                return *given;
-            }
-        }
+    // What it answers when nothing goes wrong, for faults that change a part of it.
+    Answer usual(const SeenRequest& request) {
         const std::string path = request.path();
         if (const auto at = path.find("/blobs/uploads/"); at != std::string::npos) {
             return upload(request, path.substr(at + 15));
@@ -65,7 +53,59 @@ class FakeRegistry {
         if (const auto at = path.find("/manifests/"); at != std::string::npos) {
             return manifest(request, path.substr(at + 11));
         }
+        if (const auto at = path.find("/referrers/"); at != std::string::npos && keeps_referrers) {
+            return referrers(path.substr(at + 11));
+        }
+        if (path.ends_with("/tags/list")) {
+            return {.body = R"({"tags":[)" + tag_list() + "]}"};
+        }
         return {.status = path == "/v2/" ? 200 : 404};
+    }
+
+    std::map<std::string, std::string> blobs;      // by digest
+    std::map<std::string, std::string> manifests;  // by tag and by digest
+    std::map<std::string, std::string> types;      // of manifests, by digest
+    std::set<std::string> uploads;                 // open sessions
+    bool ignore_range = false;
+    bool allow_mount = false;
+    bool keeps_referrers = false;  // has the referrers API of distribution-spec 1.1
+
+  private:
+    Answer answer(const SeenRequest& request) {
+        if (fault_) {
+            if (auto given = fault_(request)) {
+                return *given;
+            }
+        }
+        return usual(request);
+    }
+
+    std::string tag_list() const {
+        std::string list;
+        for (const auto& [name, bytes] : manifests) {
+            if (name.find(':') == std::string::npos) {
+                list += (list.empty() ? "\"" : ",\"") + name + "\"";
+            }
+        }
+        return list;
+    }
+
+    // Every manifest that mentions the digest as its subject.
+    Answer referrers(const std::string& digest) const {
+        std::string entries;
+        for (const auto& [name, bytes] : manifests) {
+            const auto subject = bytes.find(R"("subject":)");
+            if (name.starts_with("sha256:") && subject != std::string::npos &&
+                bytes.find(digest, subject) != std::string::npos) {
+                entries += (entries.empty() ? "" : ",") + std::string(R"({"mediaType":")") +
+                           types.at(name) + R"(","digest":")" + name + R"(","size":)" +
+                           std::to_string(bytes.size()) + "}";
+            }
+        }
+        return {.headers = {{"Content-Type", "application/vnd.oci.image.index.v1+json"}},
+                .body = R"({"schemaVersion":2,"mediaType":)"
+                        R"("application/vnd.oci.image.index.v1+json","manifests":[)" +
+                        entries + "]}"};
     }
 
     Answer upload(const SeenRequest& request, const std::string& session) {
@@ -120,7 +160,11 @@ class FakeRegistry {
             const std::string digest = sha256_digest(request.body);
             manifests[name] = manifests[digest] = request.body;
             types[digest] = header(request.headers, "Content-Type").value_or("");
-            return {.status = 201, .headers = {{"Docker-Content-Digest", digest}}};
+            Answer stored{.status = 201, .headers = {{"Docker-Content-Digest", digest}}};
+            if (keeps_referrers && request.body.find(R"("subject":)") != std::string::npos) {
+                stored.headers.emplace_back("OCI-Subject", "kept");
+            }
+            return stored;
         }
         const auto found = manifests.find(name);
         if (found == manifests.end()) {

@@ -2,97 +2,26 @@
 // of faults): what is transient is survived, what is not is a clear error.
 #include <gtest/gtest.h>
 
-#include <sstream>
-
 #include "base/error.hpp"
 #include "base/services.hpp"
 #include "oci/copy.hpp"
 #include "oci/open.hpp"
 #include "oci/spool.hpp"
-#include "tests/support/fake_registry.hpp"
-#include "tests/support/oci_fixtures.hpp"
+#include "tests/support/oci_client.hpp"
 
 namespace wasmplug::oci {
 namespace {
 
 using namespace std::chrono_literals;
 using test::Answer;
+using test::Client;
 using test::FakeRegistry;
+using test::first;
+using test::is;
 using test::SeenRequest;
-
-// A client whose waits are recorded and not waited for.
-class Client {
-  public:
-    explicit Client(std::map<std::string, std::string> variables = {})
-        : variables_(std::move(variables)) {
-        services.environment = [this](const std::string& name) -> std::optional<std::string> {
-            const auto found = variables_.find(name);
-            return found == variables_.end() ? std::nullopt : std::optional(found->second);
-        };
-        services.sleep = [this](std::chrono::nanoseconds time, const Cancel&) {
-            waits.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(time));
-        };
-        options.stall_timeout = 150ms;
-    }
-
-    std::unique_ptr<Store> open(const std::string& host, Access access = Access::push) {
-        return open_store(parse_reference(host + "/acme/auth"), access, options, services);
-    }
-
-    WriteReport push(const std::string& host, const Image& image) {
-        return open(host)->write(image, {"v1"});
-    }
-
-    std::string push_error(const std::string& host, const Image& image) {
-        try {
-            push(host, image);
-        } catch (const Error& error) {
-            return error.full_message() + " | " + error.hint();
-        }
-        return "pushed";
-    }
-
-    std::string text() const { return err_.str(); }
-
-    std::vector<std::chrono::milliseconds> waits;
-    RegistryOptions options;
-
-  private:
-    std::map<std::string, std::string> variables_;
-    std::ostringstream out_;
-    std::ostringstream err_;
-    Output output_{out_, err_};
-    HttpClient http_{"test"};
-
-  public:
-    Services services{.out = output_,
-                      .cancel = {},
-                      .send = [this](const HttpRequest& request,
-                                     const Cancel& cancel) { return http_.send(request, cancel); },
-                      .send_all =
-                          [this](const std::vector<HttpRequest>& requests, std::size_t n,
-                                 const OnDone& done, const Cancel& cancel) {
-                              http_.send_all(requests, n, done, cancel);
-                          }};
-};
 
 Image image() {
     return test::small_image("one");
-}
-
-bool is(const SeenRequest& request, const char* method, const char* part) {
-    return request.method == method && request.path().find(part) != std::string::npos;
-}
-
-// Answers `bad` to the first `times` requests that match.
-FakeRegistry::Fault first(int times, const char* method, const char* part, Answer bad) {
-    return [=, left = std::make_shared<int>(times)](
-               const SeenRequest& request) -> std::optional<Answer> {
-        if (!is(request, method, part) || (*left)-- <= 0) {
-            return std::nullopt;
-        }
-        return bad;
-    };
 }
 
 void survives_push(const FakeRegistry::Fault& fault, std::size_t waits = 1) {
