@@ -9,6 +9,7 @@
 #include "base/hash.hpp"
 #include "commands/inspect_report.hpp"
 #include "commands/registry_flags.hpp"
+#include "istio/releases.hpp"
 #include "oci/open.hpp"
 #include "toolchain/project.hpp"
 
@@ -31,7 +32,7 @@ InspectResult inspect(const InspectOptions& options, const std::string& bytes) {
     result.sha256 = sha256_hex(bytes);
     result.host = options.host;
     const int minor =
-        options.host.empty() ? wasm::newest_envoy_minor : wasm::envoy_minor_of(options.host);
+        options.host.empty() ? wasm::newest_envoy_minor() : istio::envoy_for(options.host).minor;
     result.verdict = wasm::would_load(bytes, wasm::envoy_rules(minor));
     result.loads_since = wasm::loads_since(bytes);
     try {
@@ -129,13 +130,13 @@ InspectResult inspect_anything(const InspectOptions& options, Services& services
 
 ExitCode run_inspect(const InspectOptions& options, Services& services) {
     if (!options.host.empty()) {
-        wasm::envoy_minor_of(options.host);  // a wrong word is found before anything is fetched
+        istio::envoy_for(options.host).minor;  // a wrong word is found before anything is fetched
     }
     const InspectResult result = inspect_anything(options, services);
     if (!result.module && options.host.empty()) {
-        throw Error(
-            fmt::format("{}: {}", options.what, result.fault),
-            fmt::format("'--for envoy-1.{}' shows what Envoy would log", wasm::newest_envoy_minor));
+        throw Error(fmt::format("{}: {}", options.what, result.fault),
+                    fmt::format("'--for envoy-1.{}' shows what Envoy would log",
+                                wasm::newest_envoy_minor()));
     }
     services.out.show(result);
     for (const auto& warning : result.warnings) {

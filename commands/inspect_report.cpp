@@ -6,6 +6,7 @@
 
 #include "base/output.hpp"
 #include "base/terminal.hpp"
+#include "istio/releases.hpp"
 #include "wasm/abi.hpp"
 
 namespace wasmplug {
@@ -46,14 +47,20 @@ std::string allocator_text(const wasm::Module& module) {
     return allocator == nullptr ? "none" : allocator->name;
 }
 
+// " (Istio 1.25)", or nothing when no Istio ships that Envoy yet.
+std::string first_istio(int envoy_minor) {
+    const int istio = istio::envoy_for(fmt::format("envoy-1.{}", envoy_minor)).istio;
+    return istio == 0 ? "" : fmt::format(" (Istio 1.{})", istio);
+}
+
 std::string loads_text(const InspectResult& result) {
     if (!result.loads_since) {
         return "no Envoy";
     }
     return *result.loads_since <= wasm::oldest_envoy_minor
                ? std::string("every Envoy")
-               : fmt::format("Envoy 1.{} or newer (Istio 1.{})", *result.loads_since,
-                             *result.loads_since - 8);
+               : fmt::format("Envoy 1.{} or newer{}", *result.loads_since,
+                             first_istio(*result.loads_since));
 }
 
 std::string module_tables(const wasm::Module& module) {
@@ -83,7 +90,12 @@ std::string module_tables(const wasm::Module& module) {
 
 std::string verdict_text(const InspectResult& result) {
     if (result.verdict.loads) {
-        return result.host.empty() ? "" : fmt::format("\n{} loads it\n", result.host);
+        const std::string& open = result.verdict.not_judged;
+        const std::string host = result.host.empty() ? "Envoy" : result.host;
+        return !open.empty() ? fmt::format("\n{} loads it, but for what was not judged: {}\n", host,
+                                           printable(open))
+               : result.host.empty() ? ""
+                                     : fmt::format("\n{} loads it\n", host);
     }
     std::string text = fmt::format("\n{} does not load it and logs\n",
                                    result.host.empty() ? "Envoy" : result.host);
@@ -278,6 +290,7 @@ nlohmann::ordered_json to_json(const InspectResult& result) {
     document["message"] = or_null(result.verdict.message);
     document["log"] = result.verdict.log;
     document["reason"] = or_null(result.verdict.reason);
+    document["not_judged"] = or_null(result.verdict.not_judged);
     return document;
 }
 

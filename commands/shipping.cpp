@@ -125,7 +125,7 @@ void require_envoy_loads(const std::filesystem::path& module, Output& out) {
         return;
     }
     const auto verdict =
-        wasm::would_load(read_file(module), wasm::envoy_rules(wasm::newest_envoy_minor));
+        wasm::would_load(read_file(module), wasm::envoy_rules(wasm::newest_envoy_minor()));
     if (!verdict.loads) {
         throw Error(fmt::format("no Envoy would load {}: {}", module.string(), verdict.message),
                     verdict.reason);

@@ -28,7 +28,7 @@ std::unique_ptr<LoadedModule> refuse(std::optional<LoadFailure>& failure, std::s
 
 std::unique_ptr<LoadedModule> LoadedModule::load(std::string bytes, bool exact,
                                                  std::optional<LoadFailure>& failure) {
-    const auto verdict = wasm::would_load(bytes, wasm::envoy_rules(wasm::newest_envoy_minor));
+    const auto verdict = wasm::would_load(bytes, wasm::envoy_rules(wasm::newest_envoy_minor()));
     if (!verdict.loads) {
         return refuse(failure, joined(verdict.log));
     }

@@ -15,7 +15,22 @@ struct Release {
     bool operator==(const Release&) const = default;
 };
 
-// Ascending.
+// One minor release of Envoy, and what decides whether it loads a module.
+struct Envoy {
+    int minor;            // Envoy 1.minor
+    int istio;            // Istio 1.istio ships it; 0: none does yet
+    int v8;               // 1007: its first patch release has V8 10.7; 0: not known
+    int v8_later = 0;     // a later one has this V8 …
+    int later_patch = 0;  // … from 1.minor.later_patch on
+};
+
+// Ascending, without gaps; every Envoy that any rule knows of.
+std::span<const Envoy> envoys();
+
+// "envoy-1.40" or "istio-1.28" (a patch number may follow). Throws usage_error with what there is.
+const Envoy& envoy_for(std::string_view host);
+
+// Ascending: those of envoys() that an Istio ships.
 std::span<const Release> releases();
 
 const Release& newest_release();

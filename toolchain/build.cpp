@@ -64,7 +64,7 @@ Optimised optimise(const Project& project, const fs::path& compiled, const Build
 }
 
 void refuse_what_envoy_refuses(const Project& project, const std::string& bytes) {
-    const auto verdict = wasm::would_load(bytes, wasm::envoy_rules(wasm::newest_envoy_minor));
+    const auto verdict = wasm::would_load(bytes, wasm::envoy_rules(wasm::newest_envoy_minor()));
     if (!verdict.loads) {
         throw Error(fmt::format("{} compiled '{}' to a module that Envoy refuses: {}",
                                 to_text(project.language), project.name, verdict.message),

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "istio/releases.hpp"
+#include "wasm/bodies.hpp"
 #include "wasm/container.hpp"
 #include "wasm/start.hpp"
 
@@ -201,30 +202,116 @@ std::optional<LoadVerdict> run_entry(std::string_view bytes, const Module& modul
     return std::nullopt;
 }
 
-}  // namespace
-
-// proxy-wasm-cpp-host f383473 (to Envoy 1.32), beb8a4e (1.33 to 1.38), f2db56a (1.39).
-EnvoyRules envoy_rules(int minor) {
-    EnvoyRules rules;
-    rules.minor = minor;
-    rules.wasi = minor <= 32 ? WasiEpoch::a : minor <= 38 ? WasiEpoch::b : WasiEpoch::c;
-    return rules;
+// What V8 takes of WebAssembly; it compiles before anything is linked.
+std::optional<LoadVerdict> compile(const BodiesVerdict& bodies, const EnvoyRules& rules) {
+    if (!bodies.fault.empty()) {
+        return refused(bytecode_failed, code_not_loaded, bodies.fault);
+    }
+    for (const auto& feature : known_features) {
+        const auto first = bodies.features.first(feature.feature);
+        if (!first || feature.v8 <= rules.v8) {
+            continue;
+        }
+        const bool later = rules.v8_later >= feature.v8;
+        return refused(
+            bytecode_failed, code_not_loaded,
+            fmt::format("it uses {} (byte {}), which need V8 {}.{}, and Envoy 1.{}{} has {}.{}; "
+                        "compile without them",
+                        feature.name, *first, feature.v8 / 100, feature.v8 % 100, rules.minor,
+                        later ? fmt::format(" before 1.{}.{}", rules.minor, rules.later_patch) : "",
+                        rules.v8 / 100, rules.v8 % 100));
+    }
+    return std::nullopt;
 }
 
-int envoy_minor_of(std::string_view host) {
-    // Envoy's own releases run ahead of what any Istio ships.
-    if (host == fmt::format("envoy-1.{}", newest_envoy_minor) ||
-        host.starts_with(fmt::format("envoy-1.{}.", newest_envoy_minor))) {
-        return newest_envoy_minor;
+// What is the same for every Envoy, found once.
+struct Analysis {
+    std::string_view bytes;
+    ContainerScan container;
+    std::optional<Module> module;
+    std::string fault;  // why there is no module
+    BodiesVerdict bodies;
+};
+
+Analysis analyse(std::string_view bytes) {
+    Analysis found{.bytes = bytes, .container = {}, .module = {}, .fault = {}, .bodies = {}};
+    if (bytes.empty()) {
+        return found;
     }
-    return istio::release_for(host).envoy;
+    found.container = scan_container(bytes);
+    try {
+        found.module = read_module(bytes);
+    } catch (const ModuleError& error) {
+        found.fault = error.what();
+        return found;
+    }
+    found.bodies = judge_bodies(bytes, *found.module);
+    return found;
+}
+
+LoadVerdict would_load(const Analysis& found, const EnvoyRules& rules) {
+    if (found.bytes.empty()) {
+        LoadVerdict verdict;
+        verdict.loads = false;
+        verdict.message = plugin_not_created;
+        verdict.log = {plugin_not_created};
+        verdict.reason = "the file is empty";
+        return verdict;
+    }
+    if (found.container.corrupted) {
+        return refused(parse_failed, code_not_loaded,
+                       found.fault.empty() ? "its sections cannot be read" : found.fault);
+    }
+    if (!found.container.abi) {
+        return refused(abi_unknown, code_not_loaded,
+                       "no function proxy_abi_version_0_1_0, _0_2_0 or _0_2_1 is exported; is "
+                       "the Proxy-Wasm SDK linked in?");
+    }
+    if (found.container.bad_names) {
+        return refused(parse_failed, code_not_loaded, "the name section cannot be read; strip it");
+    }
+    if (!found.module) {
+        return refused(bytecode_failed, code_not_loaded, found.fault);
+    }
+    const Module& module = *found.module;
+    const AbiVersion abi = *found.container.abi;
+    for (auto verdict :
+         {compile(found.bodies, rules), link(module, abi, rules), instantiate(found.bytes, module),
+          check_exports(module, abi), run_entry(found.bytes, module)}) {
+        if (verdict) {
+            return *verdict;
+        }
+    }
+    LoadVerdict verdict;
+    verdict.not_judged = found.bodies.not_judged;
+    return verdict;
+}
+
+}  // namespace
+
+int newest_envoy_minor() {
+    return istio::envoys().back().minor;
+}
+
+// WASI: proxy-wasm-cpp-host f383473 (to Envoy 1.32), beb8a4e (1.33 to 1.38), f2db56a (1.39).
+EnvoyRules envoy_rules(int minor) {
+    const auto all = istio::envoys();
+    minor = std::clamp(minor, oldest_envoy_minor, all.back().minor);
+    const auto& envoy = all[static_cast<std::size_t>(minor - all.front().minor)];
+    return {.minor = minor,
+            .wasi = minor <= 32   ? WasiEpoch::a
+                    : minor <= 38 ? WasiEpoch::b
+                                  : WasiEpoch::c,
+            .v8 = envoy.v8,
+            .v8_later = envoy.v8_later,
+            .later_patch = envoy.later_patch};
 }
 
 std::optional<int> loads_since(std::string_view bytes) {
+    const Analysis found = analyse(bytes);
     std::optional<int> since;
-    // The first minor of each group that behaves alike, newest first.
-    for (const int minor : {39, 33, oldest_envoy_minor}) {
-        if (!would_load(bytes, envoy_rules(minor)).loads) {
+    for (int minor = newest_envoy_minor(); minor >= oldest_envoy_minor; --minor) {
+        if (!would_load(found, envoy_rules(minor)).loads) {
             break;
         }
         since = minor;
@@ -233,44 +320,7 @@ std::optional<int> loads_since(std::string_view bytes) {
 }
 
 LoadVerdict would_load(std::string_view bytes, const EnvoyRules& rules) {
-    if (bytes.empty()) {
-        LoadVerdict verdict;
-        verdict.loads = false;
-        verdict.message = plugin_not_created;
-        verdict.log = {plugin_not_created};
-        verdict.reason = "the file is empty";
-        return verdict;
-    }
-    const ContainerScan scan = scan_container(bytes);
-    if (scan.corrupted) {
-        std::string reason = "its sections cannot be read";
-        try {
-            read_module(bytes);
-        } catch (const ModuleError& error) {
-            reason = error.what();
-        }
-        return refused(parse_failed, code_not_loaded, reason);
-    }
-    if (!scan.abi) {
-        return refused(abi_unknown, code_not_loaded,
-                       "no function proxy_abi_version_0_1_0, _0_2_0 or _0_2_1 is exported; is "
-                       "the Proxy-Wasm SDK linked in?");
-    }
-    if (scan.bad_names) {
-        return refused(parse_failed, code_not_loaded, "the name section cannot be read; strip it");
-    }
-    try {
-        const Module module = read_module(bytes);
-        for (auto verdict : {link(module, *scan.abi, rules), instantiate(bytes, module),
-                             check_exports(module, *scan.abi), run_entry(bytes, module)}) {
-            if (verdict) {
-                return *verdict;
-            }
-        }
-        return {};
-    } catch (const ModuleError& error) {
-        return refused(bytecode_failed, code_not_loaded, error.what());
-    }
+    return would_load(analyse(bytes), rules);
 }
 
 }  // namespace wasmplug::wasm

@@ -13,25 +13,27 @@ namespace wasmplug::wasm {
 struct EnvoyRules {
     int minor = 40;
     WasiEpoch wasi = WasiEpoch::c;
+    int v8 = 1406;     // 14.6
+    int v8_later = 0;  // of later patches of this minor, from 1.MINOR.later_patch on; 0: none
+    int later_patch = 0;
 };
 
-// The oldest and newest minor release that the tables know; others are judged as the nearest.
+// The oldest minor release that is judged; the newest is that of istio::envoys().
 inline constexpr int oldest_envoy_minor = 26;
-inline constexpr int newest_envoy_minor = 40;
+int newest_envoy_minor();
 
+// An older or newer minor is judged as the nearest.
 EnvoyRules envoy_rules(int minor);
 
-// The Envoy minor behind "envoy-1.36" or "istio-1.28" (a patch number may follow).
-// Throws usage_error with what there is.
-int envoy_minor_of(std::string_view host);
-
 // Whether Envoy builds a virtual machine of a module: everything up to, and without,
-// proxy_on_vm_start. Envoy prefixes each line with "[error][wasm] [file:line] ".
+// proxy_on_vm_start. A minor whose patches differ is judged as its first. Envoy prefixes each line
+// with "[error][wasm] [file:line] ".
 struct LoadVerdict {
     bool loads = true;
     std::string message;           // the line that names the cause; empty when it loads
     std::vector<std::string> log;  // all lines, in order, `message` among them
     std::string reason;            // the cause in our words, with what to do about it
+    std::string not_judged;        // what could still keep it from loading; empty: nothing
 };
 
 // The lowest Envoy minor that loads the module, all newer ones included; nothing when the newest

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "wasm/bytes.hpp"
+#include "wasm/features.hpp"
 #include "wasm/limits.hpp"
 
 namespace wasmplug::wasm {
@@ -21,11 +22,6 @@ struct ValueType {
 
     bool operator==(const ValueType&) const = default;
 };
-
-inline constexpr ValueType i32{0x7f, 0};
-inline constexpr ValueType i64{0x7e, 0};
-inline constexpr ValueType f32{0x7d, 0};
-inline constexpr ValueType f64{0x7c, 0};
 
 struct FunctionType {
     std::vector<ValueType> parameters;
@@ -44,7 +40,8 @@ enum class ExternalKind : std::uint8_t { function = 0, table = 1, memory = 2, gl
 
 std::string_view to_text(ExternalKind kind);
 
-struct Size {  // the limits of a memory (64 KiB pages) or a table (elements)
+struct Size {           // the limits of a memory (64 KiB pages) or a table (elements)
+    ValueType element;  // of a table
     std::uint64_t minimum = 0;
     std::optional<std::uint64_t> maximum;
     bool shared = false;
@@ -85,8 +82,8 @@ struct Global {
     bool is_mutable = false;
 };
 
-// What a module declares; no code is judged. Index spaces begin with the imports, as in the
-// specification.
+// What a module declares; no body of a function is judged. Index spaces begin with the imports, as
+// in the specification.
 struct Module {
     std::size_t size = 0;
     std::vector<Section> sections;
@@ -100,11 +97,15 @@ struct Module {
     std::vector<Size> memories;
     std::uint32_t imported_memories = 0;
     std::vector<Global> globals;
-    std::uint32_t tags = 0;
+    std::uint32_t imported_globals = 0;
+    std::vector<std::uint32_t> tags;  // type of each
     std::optional<std::uint32_t> start;
     std::vector<Body> bodies;  // of functions[imported_functions + i]
     std::uint32_t data_segments = 0;
-    std::uint32_t element_segments = 0;
+    std::optional<std::uint32_t> announced_data;  // the data count, before the code
+    std::vector<ValueType> element_segments;      // type of each
+    std::vector<bool> referenced;  // by function: named outside of code, so ref.func may name it
+    FeatureUse features;           // what the declarations need
 
     // The type of a function, null when the index is out of range or names no function type.
     const FunctionType* function_type(std::uint32_t index) const;
@@ -121,7 +122,8 @@ struct Module {
     const Section* find_custom(std::string_view name) const;
 };
 
-// Reads everything but the instructions; throws ModuleError at the first fault.
+// Reads everything but the bodies of functions (judge_bodies() does); throws ModuleError at the
+// first fault.
 // A module that it takes has sections in order, indices in range and counts below the limits, so
 // an engine may be asked to allocate what it declares once over_limits() says nothing.
 Module read_module(std::string_view bytes, const ModuleLimits& limits = {});

@@ -128,7 +128,7 @@ void Reader::section(std::uint8_t id, Bytes& in) {
             data_section(in);
             break;
         case 12:
-            declared_data_ = in.u32("the data count");
+            module_.announced_data = in.u32("the data count");
             break;
         default:
             tag_section(in);
@@ -147,10 +147,10 @@ void Reader::finish(std::size_t end) const {
               fmt::format("{} functions are declared and {} have code", defined,
                           module_.bodies.size()));
     }
-    if (declared_data_ && *declared_data_ != module_.data_segments) {
+    if (module_.announced_data && *module_.announced_data != module_.data_segments) {
         fault(ModuleError::Kind::malformed, end,
-              fmt::format("{} data segments are announced and {} are there", *declared_data_,
-                          module_.data_segments));
+              fmt::format("{} data segments are announced and {} are there",
+                          *module_.announced_data, module_.data_segments));
     }
 }
 
@@ -180,9 +180,14 @@ std::uint32_t Reader::function_index(Bytes& in, const char* what) const {
     return index;
 }
 
-ValueType Reader::value_type(Bytes& in, bool packed) const {
+ValueType Reader::value_type(Bytes& in, bool packed) {
     const std::size_t start = in.offset();
     const std::uint8_t code = in.u8("a value type");
+    if (code == 0x69 || code == 0x74) {
+        module_.features.note(Feature::exception_references, start);
+    } else if (is_reference_code(code) && code != 0x70 && code != 0x6f) {
+        module_.features.note(Feature::garbage_collection, start);
+    }
     if (code == 0x63 || code == 0x64) {
         return {code, in.signed_leb(33, "a heap type")};
     }
@@ -194,7 +199,7 @@ ValueType Reader::value_type(Bytes& in, bool packed) const {
     return {code, 0};
 }
 
-ValueType Reader::reference_type(Bytes& in) const {
+ValueType Reader::reference_type(Bytes& in) {
     const std::size_t start = in.offset();
     const ValueType type = value_type(in);
     if (!is_reference_code(type.code)) {
@@ -204,7 +209,7 @@ ValueType Reader::reference_type(Bytes& in) const {
     return type;
 }
 
-std::vector<ValueType> Reader::value_types(Bytes& in, std::uint32_t limit, const char* what) const {
+std::vector<ValueType> Reader::value_types(Bytes& in, std::uint32_t limit, const char* what) {
     const std::uint32_t count = in.count(limit, what);
     std::vector<ValueType> types;
     types.reserve(count);
@@ -218,6 +223,7 @@ void Reader::type_section(Bytes& in) {
     const std::uint32_t groups = in.count(limits_.types, "the number of types");
     for (std::uint32_t i = 0; i < groups; ++i) {
         if (in.peek("a type") == 0x4e) {
+            module_.features.note(Feature::garbage_collection, in.offset());
             in.u8("a type group");
             const std::uint32_t members = in.count(limits_.types, "the number of types");
             for (std::uint32_t j = 0; j < members; ++j) {
@@ -235,6 +241,9 @@ void Reader::type_section(Bytes& in) {
 
 void Reader::type(Bytes& in) {
     const std::uint8_t wrapper = in.peek("a type");
+    if (wrapper != 0x60) {
+        module_.features.note(Feature::garbage_collection, in.offset());
+    }
     if (wrapper == 0x50 || wrapper == 0x4f) {
         in.u8("a subtype");
         for (std::uint32_t left = in.count(1, "the number of supertypes"); left > 0; --left) {
@@ -267,16 +276,20 @@ void Reader::type(Bytes& in) {
     module_.types.emplace_back(std::nullopt);
 }
 
-Size Reader::size(Bytes& in, bool memory) const {
+Size Reader::size(Bytes& in, bool memory) {
     const std::size_t start = in.offset();
     const std::uint8_t flags = in.u8("the limits");
-    if (flags > 7) {
+    if (flags > 7 || (!memory && (flags & 2) != 0)) {
         fault(ModuleError::Kind::malformed, start,
-              fmt::format("0x{:02x} are no flags of limits", flags));
+              fmt::format("0x{:02x} are no flags of the limits of a {}", flags,
+                          memory ? "memory" : "table"));
     }
     Size size;
     size.shared = (flags & 2) != 0;
     size.is_64 = (flags & 4) != 0;
+    if (size.is_64) {
+        module_.features.note(Feature::memory64, start);
+    }
     size.minimum = size.is_64 ? in.u64("a minimum") : in.u32("a minimum");
     if ((flags & 1) != 0) {
         size.maximum = size.is_64 ? in.u64("a maximum") : in.u32("a maximum");
@@ -303,9 +316,11 @@ Size Reader::size(Bytes& in, bool memory) const {
     return size;
 }
 
-Size Reader::table(Bytes& in) const {
-    reference_type(in);
-    return size(in, false);
+Size Reader::table(Bytes& in) {
+    const ValueType element = reference_type(in);
+    Size table = size(in, false);
+    table.element = element;
+    return table;
 }
 
 void Reader::import_section(Bytes& in) {
@@ -317,6 +332,9 @@ void Reader::import_section(Bytes& in) {
     module_.imported_functions = static_cast<std::uint32_t>(module_.functions.size());
     module_.imported_tables = static_cast<std::uint32_t>(module_.tables.size());
     module_.imported_memories = static_cast<std::uint32_t>(module_.memories.size());
+    module_.imported_globals = static_cast<std::uint32_t>(module_.globals.size());
+    note_memories(in.offset());
+    module_.referenced.resize(module_.functions.size());
 }
 
 void Reader::import(Bytes& in) {
@@ -339,13 +357,13 @@ void Reader::import(Bytes& in) {
             break;
         case 3: {
             const ValueType type = value_type(in);
-            module_.globals.push_back({type, in.u8("a global's mutability") != 0});
+            module_.globals.push_back({type, mutability(in)});
             break;
         }
         case 4:
             in.u8("a tag's attribute");
             import.type = type_index(in, "an imported tag");
-            ++module_.tags;
+            module_.tags.push_back(import.type);
             break;
         default:
             fault(ModuleError::Kind::malformed, start,
@@ -361,6 +379,7 @@ void Reader::function_section(Bytes& in) {
     for (std::uint32_t i = 0; i < count; ++i) {
         module_.functions.push_back(type_index(in, "a function's type"));
     }
+    module_.referenced.resize(module_.functions.size());
 }
 
 void Reader::table_section(Bytes& in) {
@@ -369,8 +388,9 @@ void Reader::table_section(Bytes& in) {
         if (in.peek("a table") == 0x40) {  // with an initial value
             in.u8("a table");
             in.u8("a table");
+            module_.features.note(Feature::garbage_collection, in.offset());
             module_.tables.push_back(table(in));
-            constant_expression(in);
+            constant_expression(in, kind_of(module_.tables.back().element));
         } else {
             module_.tables.push_back(table(in));
         }
@@ -382,20 +402,31 @@ void Reader::memory_section(Bytes& in) {
     for (std::uint32_t i = 0; i < count; ++i) {
         module_.memories.push_back(size(in, true));
     }
+    note_memories(in.offset());
+}
+
+void Reader::note_memories(std::size_t offset) {
+    if (module_.memories.size() > 1) {
+        module_.features.note(Feature::several_memories, offset);
+    }
+}
+
+bool Reader::mutability(Bytes& in) {
+    const std::size_t start = in.offset();
+    const std::uint8_t value = in.u8("a global's mutability");
+    if (value > 1) {
+        fault(ModuleError::Kind::malformed, start, fmt::format("{} is no mutability", value));
+    }
+    return value == 1;
 }
 
 void Reader::global_section(Bytes& in) {
     const std::uint32_t count = in.count(limits_.globals, "the number of globals");
     for (std::uint32_t i = 0; i < count; ++i) {
         const ValueType type = value_type(in);
-        const std::size_t start = in.offset();
-        const std::uint8_t mutability = in.u8("a global's mutability");
-        if (mutability > 1) {
-            fault(ModuleError::Kind::malformed, start,
-                  fmt::format("{} is no mutability", mutability));
-        }
-        constant_expression(in);
-        module_.globals.push_back({type, mutability == 1});
+        const bool is_mutable = mutability(in);
+        constant_expression(in, kind_of(type));
+        module_.globals.push_back({type, is_mutable});
     }
 }
 
@@ -403,8 +434,7 @@ void Reader::tag_section(Bytes& in) {
     const std::uint32_t count = in.count(limits_.tags, "the number of tags");
     for (std::uint32_t i = 0; i < count; ++i) {
         in.u8("a tag's attribute");
-        type_index(in, "a tag");
-        ++module_.tags;
+        module_.tags.push_back(type_index(in, "a tag"));
     }
 }
 
@@ -421,13 +451,16 @@ void Reader::export_section(Bytes& in) {
         exported.index = in.u32("an export's index");
         const std::array<std::size_t, 5> counts{module_.functions.size(), module_.tables.size(),
                                                 module_.memories.size(), module_.globals.size(),
-                                                module_.tags};
+                                                module_.tags.size()};
         if (kind >= counts.size()) {
             fault(ModuleError::Kind::malformed, start,
                   fmt::format("{} is no kind of export", kind));
         }
         exported.kind = static_cast<ExternalKind>(kind);
         check_index(exported.index, counts[kind], start, to_text(exported.kind).data());
+        if (exported.kind == ExternalKind::function) {
+            module_.referenced[exported.index] = true;
+        }
         module_.exports.push_back(std::move(exported));
         if (!seen.insert(module_.exports.back().name).second) {
             fault(ModuleError::Kind::malformed, start,

@@ -2,98 +2,158 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "wasm/reader.hpp"
 
 namespace wasmplug::wasm {
 
-// Skips an initialiser (§5.4.9). Which instructions are constant depends on the features of the
-// engine; all that Envoy's V8 takes are known here.
-void Reader::constant_expression(Bytes& in) const {
-    while (true) {
-        const std::size_t start = in.offset();
-        const std::uint8_t opcode = in.u8("an initialiser");
-        switch (opcode) {
-            case 0x0b:
-                return;
-            case 0x23:  // global.get
-                check_index(in.u32("a global"), module_.globals.size(), start, "global");
-                break;
-            case 0x41:
-                in.signed_leb(32, "a constant");
-                break;
-            case 0x42:
-                in.signed_leb(64, "a constant");
-                break;
-            case 0x43:
-                in.take(4, "a constant");
-                break;
-            case 0x44:
-                in.take(8, "a constant");
-                break;
-            case 0x6a:  // i32 and i64 add, sub, mul: extended constant expressions
-            case 0x6b:
-            case 0x6c:
-            case 0x7c:
-            case 0x7d:
-            case 0x7e:
-                break;
-            case 0xd0:
-                in.signed_leb(33, "a heap type");
-                break;
-            case 0xd2:
-                function_index(in, "a function reference");
-                break;
-            case 0xfb:
-            case 0xfd:
-                if (constant_prefixed_instruction(opcode, in)) {
-                    break;
-                }
-                [[fallthrough]];
-            default:
-                fault(ModuleError::Kind::malformed, start,
-                      fmt::format("instruction 0x{:02x} is not constant", opcode));
-        }
+// Judges an initialiser (§5.4.9), which must leave one value of the kind `wanted`, when it is
+// known. Which instructions are constant depends on the features of the engine; all that Envoy's V8
+// takes are known here.
+void Reader::constant_expression(Bytes& in, std::optional<Kind> wanted) {
+    constants_.clear();
+    std::size_t start = in.offset();
+    std::uint8_t opcode = in.u8("an initialiser");
+    for (; opcode != 0x0b; start = in.offset(), opcode = in.u8("an initialiser")) {
+        constant_instruction(opcode, start, in);
+    }
+    if (constants_.size() != 1) {
+        fault(ModuleError::Kind::malformed, start,
+              fmt::format("an initialiser leaves {} values, not one", constants_.size()));
+    }
+    if (wanted && constants_[0] != Kind::any && constants_[0] != *wanted) {
+        fault(ModuleError::Kind::malformed, start,
+              fmt::format("an initialiser is of type {}, and {} is wanted", to_text(constants_[0]),
+                          to_text(*wanted)));
     }
 }
 
-bool Reader::constant_prefixed_instruction(std::uint8_t prefix, Bytes& in) const {
+void Reader::constant_instruction(std::uint8_t opcode, std::size_t start, Bytes& in) {
+    switch (opcode) {
+        case 0x23:
+            constant_global(in, start);
+            return;
+        case 0x41:
+            in.signed_leb(32, "a constant");
+            constants_.push_back(Kind::i32);
+            return;
+        case 0x42:
+            in.signed_leb(64, "a constant");
+            constants_.push_back(Kind::i64);
+            return;
+        case 0x43:
+            in.take(4, "a constant");
+            constants_.push_back(Kind::f32);
+            return;
+        case 0x44:
+            in.take(8, "a constant");
+            constants_.push_back(Kind::f64);
+            return;
+        case 0x6a:  // i32 and i64 add, sub, mul: extended constant expressions
+        case 0x6b:
+        case 0x6c:
+        case 0x7c:
+        case 0x7d:
+        case 0x7e:
+            constant_arithmetic(opcode, start);
+            return;
+        case 0xd0: {
+            const std::int64_t heap = in.signed_leb(33, "a heap type");
+            constants_.push_back(kind_of({0x63, heap}).value_or(Kind::any));
+            return;
+        }
+        case 0xd2:
+            referenced_function(in, "a function reference");
+            constants_.push_back(Kind::funcref);
+            return;
+        case 0xfb:
+        case 0xfd:
+            if (constant_prefixed_instruction(opcode, in)) {
+                return;
+            }
+            [[fallthrough]];
+        default:
+            fault(ModuleError::Kind::malformed, start,
+                  fmt::format("instruction 0x{:02x} is not constant", opcode));
+    }
+}
+
+// global.get: of a global that never changes and was declared before.
+void Reader::constant_global(Bytes& in, std::size_t start) {
+    const std::uint32_t index = in.u32("a global");
+    check_index(index, module_.globals.size(), start, "global");
+    const Global& global = module_.globals[index];
+    if (global.is_mutable) {
+        fault(ModuleError::Kind::malformed, start,
+              fmt::format("an initialiser reads global {}, which is mutable", index));
+    }
+    if (index >= module_.imported_globals) {
+        module_.features.note(Feature::garbage_collection, start);
+    }
+    constants_.push_back(kind_of(global.type).value_or(Kind::any));
+}
+
+void Reader::constant_arithmetic(std::uint8_t opcode, std::size_t start) {
+    module_.features.note(Feature::extended_constants, start);
+    const Kind kind = opcode < 0x7c ? Kind::i32 : Kind::i64;
+    if (constants_.size() < 2 || constants_[constants_.size() - 1] != kind ||
+        constants_[constants_.size() - 2] != kind) {
+        fault(ModuleError::Kind::malformed, start,
+              fmt::format("instruction 0x{:02x} in an initialiser wants two {}", opcode,
+                          to_text(kind)));
+    }
+    constants_.pop_back();
+}
+
+bool Reader::constant_prefixed_instruction(std::uint8_t prefix, Bytes& in) {
+    const std::size_t start = in.offset();
     const std::uint32_t opcode = in.u32("an instruction");
     if (prefix == 0xfd) {  // v128.const
         if (opcode == 12) {
             in.take(16, "a constant");
+            constants_.push_back(Kind::v128);
         }
         return opcode == 12;
     }
+    module_.features.note(Feature::garbage_collection, start);
     switch (opcode) {
         case 0x00:  // struct.new
         case 0x01:  // struct.new_default
         case 0x06:  // array.new
         case 0x07:  // array.new_default
             in.u32("a type");
-            return true;
+            break;
         case 0x08:  // array.new_fixed
             in.u32("a type");
             in.u32("a length");
-            return true;
+            break;
         case 0x1a:  // any.convert_extern
         case 0x1b:  // extern.convert_any
         case 0x1c:  // ref.i31
-            return true;
+            break;
         default:
             return false;
     }
+    // How many fields it takes is not known here: what it leaves stands for everything.
+    constants_.assign(1, Kind::any);
+    return true;
+}
+
+std::uint32_t Reader::referenced_function(Bytes& in, const char* what) {
+    const std::uint32_t index = function_index(in, what);
+    module_.referenced[index] = true;
+    return index;
 }
 
 void Reader::element_section(Bytes& in) {
-    module_.element_segments = in.count(limits_.element_segments, "the number of element segments");
-    for (std::uint32_t i = 0; i < module_.element_segments; ++i) {
+    const std::uint32_t count =
+        in.count(limits_.element_segments, "the number of element segments");
+    module_.element_segments.reserve(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
         element_segment(in);
     }
 }
 
-void Reader::element_segment(Bytes& in) const {
+void Reader::element_segment(Bytes& in) {
     const std::size_t start = in.offset();
     const std::uint32_t flags = in.u32("an element segment");
     if (flags > 7) {
@@ -103,25 +163,36 @@ void Reader::element_segment(Bytes& in) const {
     const bool passive = (flags & 1) != 0;
     const bool explicit_kind = (flags & 3) != 0;
     const bool expressions = (flags & 4) != 0;
+    std::uint32_t table = 0;
     if (!passive) {
-        if ((flags & 2) != 0) {
-            in.u32("a table");
-        }
-        constant_expression(in);
+        table = (flags & 2) != 0 ? in.u32("a table") : 0;
+        check_index(table, module_.tables.size(), start, "table");
+        constant_expression(in, module_.tables[table].is_64 ? Kind::i64 : Kind::i32);
     }
+    ValueType type{0x70, 0};
     if (explicit_kind) {
         if (expressions) {
-            reference_type(in);
-        } else {
-            in.u8("an element kind");
+            type = reference_type(in);
+        } else if (in.u8("an element kind") != 0) {
+            fault(ModuleError::Kind::malformed, start, "unknown kind of element");
         }
     }
+    if (!passive) {
+        const auto held = kind_of(module_.tables[table].element);
+        const auto given = kind_of(type);
+        if (held && given && *held != *given) {
+            fault(ModuleError::Kind::malformed, start,
+                  fmt::format("elements of type {} do not fit table {} of {}", to_text(*given),
+                              table, to_text(*held)));
+        }
+    }
+    module_.element_segments.push_back(type);
     for (std::uint32_t left = in.count(limits_.table_elements, "the number of elements"); left > 0;
          --left) {
         if (expressions) {
-            constant_expression(in);
+            constant_expression(in, kind_of(type));
         } else {
-            function_index(in, "an element");
+            referenced_function(in, "an element");
         }
     }
 }
@@ -169,7 +240,7 @@ void Reader::data_section(Bytes& in) {
         if (flags != 1) {
             const std::uint32_t memory = flags == 2 ? in.u32("a memory") : 0;
             check_index(memory, module_.memories.size(), start, "memory");
-            constant_expression(in);
+            constant_expression(in, module_.memories[memory].is_64 ? Kind::i64 : Kind::i32);
         }
         in.sized("a data segment");
     }

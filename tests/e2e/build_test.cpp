@@ -55,7 +55,7 @@ TEST_P(BuildOf, AScaffoldedProjectIsAModuleThatEnvoyLoadsAndIsTheSameTwice) {
     const std::string bytes = sandbox.read(first["path"].get<std::string>());
     EXPECT_EQ(first["size"], bytes.size());
     EXPECT_EQ(first["module_sha256"], sha256_hex(bytes));
-    const auto verdict = wasm::would_load(bytes, wasm::envoy_rules(wasm::newest_envoy_minor));
+    const auto verdict = wasm::would_load(bytes, wasm::envoy_rules(wasm::newest_envoy_minor()));
     EXPECT_TRUE(verdict.loads) << verdict.message;
     const auto guess = wasm::guess_language(bytes, wasm::read_module(bytes));
     EXPECT_EQ(wasm::to_text(guess.language), language == "cpp"              ? "C++"

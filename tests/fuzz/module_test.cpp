@@ -15,7 +15,7 @@ namespace {
 namespace make = testing;
 
 void look_at(std::string_view bytes) {
-    const LoadVerdict verdict = would_load(bytes, envoy_rules(newest_envoy_minor));
+    const LoadVerdict verdict = would_load(bytes, envoy_rules(newest_envoy_minor()));
     EXPECT_EQ(verdict.loads, verdict.message.empty());
     try {
         const Module module = read_module(bytes);

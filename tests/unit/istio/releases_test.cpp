@@ -21,6 +21,22 @@ TEST(Releases, RefuseWhatIsNoRelease) {
     }
 }
 
+TEST(Releases, AndEnvoysAreOneTable) {
+    const auto all = envoys();
+    for (std::size_t i = 1; i < all.size(); ++i) {
+        EXPECT_EQ(all[i].minor, all[i - 1].minor + 1);
+    }
+    for (const auto& release : releases()) {
+        EXPECT_EQ(envoy_for(to_string(release)).minor, release.envoy);
+    }
+    EXPECT_EQ(envoy_for("envoy-1.40.2").minor, 40);
+    EXPECT_EQ(envoy_for("istio-1.28").v8, 1308);
+    EXPECT_THROW(envoy_for("envoy-1.41"), Error);
+    EXPECT_THROW(envoy_for("istio-1.0"), Error);
+    // Envoy runs ahead of what any Istio ships.
+    EXPECT_THROW(release_for("envoy-1.40"), Error);
+}
+
 TEST(Releases, NameThePluginsFilterAsThatIstioDoes) {
     EXPECT_EQ(ecds_name(release_for("istio-1.31"), "ns", "p", false),
               "extensions.istio.io/trafficextension/ns.p~istio-translated-wasmplugin");

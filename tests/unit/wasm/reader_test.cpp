@@ -209,7 +209,7 @@ TEST(Reader, ReadsElementAndDataSegmentsOfEveryForm) {
         section(11, leb(3) + bytes({0, 0x41, 0, 0x0b, 2, 'a', 'b'}) + bytes({1, 1, 'c'}) +
                         bytes({2, 0, 0x41, 0, 0x0b, 0}));
     const Module read = read_module(module);
-    EXPECT_EQ(read.element_segments, 8u);
+    EXPECT_EQ(read.element_segments.size(), 8u);
     EXPECT_EQ(read.data_segments, 3u);
 }
 
