@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/image_reference.hpp"
 #include "base/time.hpp"
 
 namespace wasmplug {
@@ -214,6 +215,25 @@ void set_tls(HttpTransfer& transfer) {
     }
 }
 
+// The proxies of the environment, by Go's rules where libcurl's differ, since that is what the
+// other clients of a registry follow: never to this machine itself, and HTTP_PROXY in capitals too
+// (but for a CGI, where a client of the server could set it).
+void set_proxy(const HttpTransfer& transfer) {
+    const auto url = parse_url(transfer.url);
+    if (!url) {
+        return;
+    }
+    if (is_loopback_host(url->host)) {
+        set(transfer.easy, CURLOPT_PROXY, "");
+        return;
+    }
+    const char* capitals = std::getenv("HTTP_PROXY");
+    if (url->scheme == "http" && capitals != nullptr && std::getenv("http_proxy") == nullptr &&
+        std::getenv("REQUEST_METHOD") == nullptr) {
+        set(transfer.easy, CURLOPT_PROXY, capitals);
+    }
+}
+
 std::string host_of(const HttpTransfer& transfer) {
     const auto url = parse_url(transfer.url);
     if (!url) {
@@ -256,6 +276,7 @@ void prepare(HttpTransfer& transfer, const std::string& user_agent) {
     set_method(transfer);
     set_headers(transfer);
     set_tls(transfer);
+    set_proxy(transfer);
     transfer.connected = false;
     transfer.last_progress = Clock::now();
 }
@@ -301,6 +322,10 @@ HttpError error_of(const HttpTransfer& transfer, CURLcode code) {
         case CURLE_SSL_CERTPROBLEM:
         case CURLE_SSL_CIPHER:
             return {Kind::tls, "cannot talk TLS with " + host + ": " + detail};
+        case CURLE_RECV_ERROR:
+        case CURLE_SEND_ERROR:
+        case CURLE_GOT_NOTHING:
+            return {Kind::cut, "the connection to " + host + " broke: " + detail};
         default:
             return {transfer.connected ? Kind::cut : Kind::connect,
                     "the connection to " + host + " broke: " + detail};

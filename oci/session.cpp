@@ -220,21 +220,18 @@ bool Session::switch_scheme(const std::vector<ApiResult>& results) {
     const bool refused = std::ranges::any_of(results, [](const ApiResult& result) {
         return !result.error && wants_https(result.response);
     });
-    const bool answered =
-        std::ranges::any_of(results, [](const ApiResult& result) { return !result.error; });
-    const bool cut = std::ranges::all_of(results, [](const ApiResult& result) {
-        return result.error && result.error->kind() == HttpError::Kind::cut;
+    // A HEAD's answer has no body to say it in.
+    const bool doubtful = std::ranges::all_of(results, [](const ApiResult& result) {
+        return result.error ? result.error->kind() == HttpError::Kind::cut : result.is(400);
     });
-    if (answered && !refused) {
-        scheme_known_ = true;
-        return false;
-    }
     if (refused) {
         scheme_known_ = true;
         https_ = true;
         return true;
     }
-    if (!cut) {
+    if (!doubtful) {
+        scheme_known_ =
+            std::ranges::any_of(results, [](const ApiResult& result) { return !result.error; });
         return false;
     }
     // Some TLS servers only hang up. One probe tells them from a registry that lost a connection.

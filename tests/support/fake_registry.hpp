@@ -26,6 +26,8 @@ class FakeRegistry {
 
     std::string host() const { return server_.host(); }
 
+    int port() const { return server_.port(); }
+
     std::string url(const std::string& path) const { return server_.url(path); }
 
     std::vector<SeenRequest> seen() const { return server_.seen(); }
@@ -66,6 +68,7 @@ class FakeRegistry {
     std::map<std::string, std::string> manifests;  // by tag and by digest
     std::map<std::string, std::string> types;      // of manifests, by digest
     std::set<std::string> uploads;                 // open sessions
+    std::string require_basic;                     // "user:password" that every request needs
     bool ignore_range = false;
     bool allow_mount = false;
     bool keeps_referrers = false;  // has the referrers API of distribution-spec 1.1
@@ -76,6 +79,10 @@ class FakeRegistry {
             if (auto given = fault_(request)) {
                 return *given;
             }
+        }
+        if (!require_basic.empty() &&
+            header(request.headers, "Authorization") != "Basic " + base64_encode(require_basic)) {
+            return {.status = 401, .headers = {{"WWW-Authenticate", "Basic realm=\"fake\""}}};
         }
         return usual(request);
     }
