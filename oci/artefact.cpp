@@ -6,6 +6,7 @@
 
 #include "base/hash.hpp"
 #include "istio/plugin_url.hpp"
+#include "istio/releases.hpp"
 #include "oci/image.hpp"
 #include "oci/media_types.hpp"
 #include "oci/open.hpp"
@@ -199,7 +200,7 @@ class Lookup {
     void judge(std::string_view module) {
         for (const auto& host : query_.hosts) {
             const auto verdict =
-                wasm::would_load(module, wasm::envoy_rules(wasm::envoy_minor_of(host)));
+                wasm::would_load(module, wasm::envoy_rules(istio::envoy_for(host).minor));
             facts_.loading.push_back({.host = host,
                                       .loads = verdict.loads,
                                       .message = verdict.loads ? "" : verdict.message});
