@@ -155,30 +155,24 @@ Walk walk(const File& file, const Node& root, const Path& path) {
     return walk;
 }
 
-// Behind which value a new one of `collection` goes.
+// Behind which value a new one of `collection` goes; null for the last.
 const Node* neighbour(const Node& collection, std::initializer_list<std::string_view> after) {
-    const Node* last = nullptr;
-    for (const Node& item : collection.items()) {
-        last = &item;
-    }
-    for (const auto& entry : collection.entries()) {
-        last = &entry.value;
-    }
     for (const auto name : after) {
         if (const auto entry = collection.own_entry(name)) {
             return &entry->value;
         }
     }
-    return last;
+    return nullptr;
 }
 
 std::vector<Edit> edits_for(const File& file, const Document& document, const Path& path,
                             const Payload& payload, std::initializer_list<std::string_view> after) {
-    const Splicer splicer(file, document);
+    Splicer splicer(file, document);
     const Walk way = walk(file, *document.root, path);
     const Slot& slot = way.slots.back();
     if (way.found) {
-        return splicer.replace(slot, payload);
+        splicer.set(slot, payload);
+        return splicer.edits();
     }
     const std::size_t depth = way.slots.size() - 1;
     const auto& missing = path.steps()[depth];
@@ -194,18 +188,20 @@ std::vector<Edit> edits_for(const File& file, const Document& document, const Pa
         if (payload.source) {
             throw file.error(collection.range(), "nothing is written here");
         }
-        return splicer.replace(slot, wrapped(payload, path, depth));
+        splicer.set(slot, wrapped(payload, path, depth));
+        return splicer.edits();
     }
     const Node* const behind =
         neighbour(collection, missing.is_index ? std::initializer_list<std::string_view>{} : after);
-    return splicer.insert(slot, behind, missing.key, wrapped(payload, path, depth + 1));
+    splicer.insert(slot, behind, missing.key, wrapped(payload, path, depth + 1));
+    return splicer.edits();
 }
 
 }  // namespace
 
 std::string apply(std::string_view text, std::vector<Edit> edits) {
-    std::stable_sort(edits.begin(), edits.end(),
-                     [](const Edit& a, const Edit& b) { return a.range.begin < b.range.begin; });
+    std::ranges::stable_sort(
+        edits, {}, [](const Edit& edit) { return std::pair(edit.range.begin, edit.range.end); });
     std::string result;
     std::size_t at = 0;
     for (const Edit& edit : edits) {
@@ -272,14 +268,13 @@ void Editor::remove(std::size_t index, const Path& path) {
     const Slot& outer = way.slots[way.slots.size() - 2];
     Json expected = to_json(*document(index).root);
     json_remove(expected, path);
-    const Splicer splicer(file_, document(index));
-    const bool is_last = slot.parent->size() == 1;
-    if (is_last && slot.parent->style() == Style::block) {
-        const Json empty = slot.key == nullptr ? Json::array() : Json::object();
-        commit(index, splicer.replace(outer, {.value = empty}), expected, path);
+    Splicer splicer(file_, document(index));
+    if (slot.parent->size() == 1 && slot.parent->style() == Style::block) {
+        splicer.set(outer, {.value = slot.key == nullptr ? Json::array() : Json::object()});
     } else {
-        commit(index, splicer.remove(slot), expected, path);
+        splicer.remove(slot);
     }
+    commit(index, splicer.edits(), expected, path);
 }
 
 void Editor::rename(std::size_t index, const Path& path, std::string_view key) {

@@ -21,7 +21,7 @@ struct Edit {
 };
 
 // Edits may come in any order but not overlap (std::logic_error); of several insertions at one
-// place the first stands first.
+// place the first stands first, and all stand before what replaces the bytes there.
 std::string apply(std::string_view text, std::vector<Edit> edits);
 
 // Edits one file in steps. After each step the new text is parsed and proved: the values asked

@@ -201,6 +201,17 @@ bool needs_quotes(std::string_view text) {
            text.find("{{") != std::string_view::npos || !is_plain_everywhere(text);
 }
 
+std::string write_unquoted(const std::string& text, Context context) {
+    const bool is_simple = !text.empty() && text.back() != ':' &&
+                           !is_one_of(text.front(), "-:@.+/_") &&
+                           text.find_first_not_of(
+                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                               "0123456789_./:@+-") == std::string::npos;
+    return is_simple && context != Context::json && plain_type(text) == Type::string
+               ? text
+               : write_scalar(text, Style::plain, context);
+}
+
 std::string write(const nlohmann::ordered_json& value, const WriteOptions& options) {
     const Writer writer(options);
     if (options.layout == Style::flow || !value.is_structured() || value.empty()) {

@@ -33,6 +33,10 @@ enum class Context { block, flow, json };
 std::string write_scalar(const nlohmann::ordered_json& value, Style style = Style::plain,
                          Context context = Context::block);
 
+// A string where an unquoted one stood: it stays so when Kubernetes reads it as this string, be
+// there others who would not (a digest that begins with a digit).
+std::string write_unquoted(const std::string& text, Context context = Context::block);
+
 // Whether some YAML reader could take the plain text for something else than this string.
 bool needs_quotes(std::string_view text);
 

@@ -10,21 +10,30 @@
 
 #include "base/error.hpp"
 #include "base/json.hpp"
-#include "manifest/splice.hpp"
+#include "base/yaml_splice.hpp"
 
 namespace wasmplug::release {
 namespace {
 
-using manifest::Place;
-using manifest::Splicer;
 using yaml::Node;
 using yaml::Path;
 using yaml::Range;
+using yaml::Slot;
+using yaml::Splicer;
 
 constexpr auto npos = std::string::npos;
 
-bool in_flow(const Site& site) {
-    return site.place.mapping->style() == yaml::Style::flow;
+// A value that stands behind its ':' as it is.
+yaml::Payload as_written(const std::string& text) {
+    return {.raw = text.starts_with(' ') || text.starts_with('\n') || text.starts_with('\r')
+                       ? text
+                       : " " + text};
+}
+
+// The value of `key`, behind which another goes.
+const Node* after(const Slot& place, std::string_view key) {
+    const auto entry = place.value->is_mapping() ? place.value->own_entry(key) : std::nullopt;
+    return entry ? &entry->value : nullptr;
 }
 
 // The value that the url has to have: with the digest in it where the text has no other place.
@@ -60,14 +69,19 @@ std::string with_same_ending(const std::string& text, std::string_view old, std:
 class Attempt {
   public:
     Attempt(const std::vector<Located>& targets, const std::vector<Change>& changes, bool literal)
-        : first_(targets.front()), splicer_(first_.file, *first_.text), literal_(literal) {
+        : first_(targets.front()), literal_(literal) {
         for (std::size_t i = 0; i < targets.size(); ++i) {
             add(targets[i], changes[i]);
         }
     }
 
     Applied run() {
-        Applied applied{splicer_.apply(), {}};
+        std::vector<yaml::Edit> edits;
+        for (const auto& [document, splicer] : splicers_) {
+            const auto some = splicer.edits();
+            edits.insert(edits.end(), some.begin(), some.end());
+        }
+        Applied applied{yaml::apply(*first_.text, std::move(edits)), {}};
         if (applied.text == *first_.text) {
             return applied;
         }
@@ -109,6 +123,13 @@ class Attempt {
                     "nothing was written; edit this file by hand");
     }
 
+    // Of the document that is being changed.
+    Splicer& splicer() {
+        return splicers_
+            .try_emplace(document_, first_.file, first_.file.documents()[document_], *first_.text)
+            .first->second;
+    }
+
     void add(const Located& located, const Change& change) {
         document_ = located.document;
         if (change.url) {
@@ -148,19 +169,32 @@ class Attempt {
 
     void set_url(const Located& located, const Change& change) {
         if (const Site* tag = located.site(Role::tag)) {
-            // "1.4.0", and the digest behind it where it has no place of its own.
-            const std::size_t slash = change.url->rfind('/');
-            const std::size_t colon = change.url->find(':', slash == npos ? 0 : slash);
-            std::string text = colon == npos ? *change.url : change.url->substr(colon + 1);
-            if (!located.site(Role::digest) && !located.site(Role::sha256) && change.sha256 &&
-                !change.sha256->empty()) {
-                text += "@sha256:" + *change.sha256;
-            }
-            return set_text(located, *tag, text, std::nullopt);
+            return set_name_and_tag(located, *tag, change);
         }
         for (const auto& site : located.sites) {
             if (site.role == Role::url) {
                 set_text(located, site, spelled_url(located, site, change), change.url_text);
+            }
+        }
+    }
+
+    // "1.4.0", and the digest behind it where it has no place of its own.
+    void set_name_and_tag(const Located& located, const Site& tag, const Change& change) {
+        const std::size_t slash = change.url->rfind('/');
+        const std::size_t colon = change.url->find(':', slash == npos ? 0 : slash);
+        std::string text = colon == npos ? *change.url : change.url->substr(colon + 1);
+        if (!located.site(Role::digest) && !located.site(Role::sha256) && change.sha256 &&
+            !change.sha256->empty()) {
+            text += "@sha256:" + *change.sha256;
+        }
+        set_text(located, tag, text, std::nullopt);
+        if (const Site* name = located.site(Role::url); name != nullptr && colon != npos) {
+            Change named = change;
+            named.url = change.url->substr(0, colon);
+            named.sha256.reset();
+            const std::string spelled = spelled_url(located, *name, named);
+            if (spelled != name->text()) {
+                set_text(located, *name, spelled, std::nullopt);
             }
         }
     }
@@ -184,28 +218,31 @@ class Attempt {
             return put_region(site, *spelling);
         }
         if (text.empty() || (literal_ && inherited)) {
-            return site.own ? splicer_.remove(*site.place.mapping, {site.key}) : void();
+            return site.own ? splicer().remove(site.slot()) : void();
         }
         if (site.own) {
-            return splicer_.set_string(*site.place.mapping, *site.value, text);
+            return splicer().set(site.slot(), {.value = text});
         }
+        // Whether 64 digits are a number depends on the reader: a new digest stands in quotes.
         const bool digest = site.role == Role::sha256;
-        splicer_.insert(site.place,
-                        {{site.key, digest ? manifest::double_quoted(text)
-                                           : splicer_.string_text(text, in_flow(site))}},
-                        digest ? located.site(Role::url)->key : "");
+        const auto style = digest ? yaml::Style::double_quoted : yaml::Style::plain;
+        splicer().insert(site.place,
+                         digest ? after(site.place, located.site(Role::url)->key) : nullptr,
+                         site.key,
+                         as_written(yaml::write_scalar(
+                             text, style, splicer().layout().context(site.place.value))));
     }
 
     // Replaces everything between the ':' and the value's end.
     void put_region(const Site& site, const std::string& text) {
         if (!site.own) {
-            const std::string trimmed = text.starts_with(' ') ? text.substr(1) : text;
-            return splicer_.insert(site.place, {{site.key, trimmed}});
+            return splicer().insert(site.place, nullptr, site.key, as_written(text));
         }
-        const Range region = splicer_.value_region({*site.key_node, *site.value});
+        const auto& layout = splicer().layout();
+        const Range region = layout.value_region(site.slot());
         const std::string_view all = *first_.text;
-        splicer_.replace(region, with_same_ending(text, all.substr(region.begin, region.size()),
-                                                  all.substr(region.end), splicer_.eol()));
+        splicer().replace(region, with_same_ending(text, all.substr(region.begin, region.size()),
+                                                   all.substr(region.end), layout.line_break()));
     }
 
     void set_config(const Located& located, const Change& change) {
@@ -221,7 +258,7 @@ class Attempt {
                                return config_hash(node) == hash;
                            }});
         if (!wanted || *wanted == inherited_text) {
-            return site->own ? splicer_.remove(*site->place.mapping, {site->key}) : void();
+            return site->own ? splicer().remove(site->slot()) : void();
         }
         const std::string text = literal_ ? *wanted : reindented_config(located, *wanted);
         if (site->own) {
@@ -229,65 +266,48 @@ class Attempt {
         }
         const Site* digest = located.site(Role::sha256);
         const bool has_digest = digest != nullptr && digest->own;
-        splicer_.insert(site->place, {{site->key, text.starts_with(' ') ? text.substr(1) : text}},
-                        has_digest                           ? digest->key
-                        : change.sha256.value_or("").empty() ? located.site(Role::url)->key
-                                                             : "sha256");
-    }
-
-    // Everything nested below `key` in flow or block, down to the label that nothing carries.
-    std::string narrowing(const Node& mapping, std::initializer_list<std::string_view> keys) const {
-        const bool flow = mapping.style() == yaml::Style::flow;
-        std::string indent(
-            mapping.size() > 0 ? splicer_.column((*mapping.entries().begin()).key) : 0, ' ');
-        std::string text;
-        for (const auto key : keys) {
-            indent += std::string(splicer_.step(), ' ');
-            text += flow ? "{" + manifest::double_quoted(key) + ": "
-                         : splicer_.eol() + indent + std::string(key) + ":";
-        }
-        return text + (flow ? "\"true\"" + std::string(keys.size(), '}') : " \"true\"");
+        splicer().insert(
+            site->place,
+            after(site->place, has_digest ? digest->key : located.site(Role::url)->key), site->key,
+            as_written(text));
     }
 
     void set_scope(const Located& located, const ScopeChange& change) {
-        const Place& spec = located.spec;
+        const Slot& spec = located.spec;
         const Path selector_path = located.object_path / "spec" / "selector";
-        const auto selector = spec.mapping->own_entry("selector");
+        const nlohmann::ordered_json nothing = {{off_label, "true"}};
+        const auto selector = spec.value->own_entry("selector");
         const auto labels = selector ? selector->value.own_entry("matchLabels") : std::nullopt;
+        const Slot in_selector =
+            selector ? Slot{spec.value, &selector->key, &selector->value} : Slot{};
+        const Slot in_labels =
+            labels ? Slot{in_selector.value, &labels->key, &labels->value} : Slot{};
         if (change.narrow) {
             expect_text(selector_path / "matchLabels" / off_label, "true");
-            if (!selector) {
-                return splicer_.insert(
-                    spec, {{"selector", narrowing(*spec.mapping, {"matchLabels", off_label})}});
-            }
-            const Place in_selector{&selector->key, &selector->value};
-            if (!labels) {
-                const bool empty = selector->value.size() == 0;
-                return splicer_.insert(
-                    in_selector, {{"matchLabels",
-                                   empty ? "{" + manifest::double_quoted(off_label) + ": \"true\"}"
-                                         : narrowing(selector->value, {off_label})}});
-            }
-            return splicer_.insert({&labels->key, &labels->value},
-                                   {{std::string(off_label), "\"true\""}});
+            return labels ? splicer().insert(in_labels, nullptr, off_label, {.value = "true"})
+                   : selector
+                       ? splicer().insert(in_selector, nullptr, "matchLabels", {.value = nothing})
+                       : splicer().insert(spec, nullptr, "selector",
+                                          {.value = {{"matchLabels", nothing}}});
         }
-        if (change.added == "selector") {
+        if (change.added == "selector" && selector) {
             expect_none(selector_path);
-            return splicer_.remove(*spec.mapping, {"selector"});
+            return splicer().remove(in_selector);
         }
-        if (!selector || (change.added == "label" && !labels)) {
+        const auto label = labels ? labels->value.own_entry(off_label) : std::nullopt;
+        if (!label) {
             fail("the selector was edited while the plugin was switched off");
         }
         if (change.added == "matchLabels") {
             expect_none(selector_path / "matchLabels");
-            return splicer_.remove(selector->value, {"matchLabels"});
+            return splicer().remove(in_labels);
         }
         expect_none(selector_path / "matchLabels" / off_label);
-        splicer_.remove(labels->value, {std::string(off_label)});
+        splicer().remove({in_labels.value, &label->key, &label->value});
     }
 
     void set_annotations(const Located& located, const AnnotationChanges& changes, bool drop) {
-        const Node& metadata = *located.metadata.mapping;
+        const Node& metadata = *located.metadata.value;
         const Path base = located.object_path / "metadata" / "annotations";
         for (const auto& [key, value] : changes.set) {
             expect_text(base / key, value);
@@ -305,54 +325,58 @@ class Attempt {
             }
             return add_annotations(located.metadata, changes.set);
         }
+        const Slot annotations{&metadata, &own->key, &own->value};
         if (drop && changes.set.empty() && own->value.size() == changes.remove.size()) {
             expect_none(base);
-            return splicer_.remove(metadata, {"annotations"});
+            return splicer().remove(annotations);
         }
-        Splicer::NewEntries fresh;
-        std::string after;
-        for (const auto& [key, value] : own->value.effective_entries()) {
-            after = key.key_text().starts_with("wasmplug.dev/") ? key.key_text() : after;
-        }
-        for (const auto& [key, value] : changes.set) {
-            const auto old = own->value.own_entry(key);
-            if (old) {
-                splicer_.set_string(own->value, old->value, value);
-            } else {
-                fresh.emplace_back(key, annotation_text(value));
+        const Node* last = nullptr;  // of ours
+        for (const auto& slot : yaml::slots_of(own->value)) {
+            const std::string key = slot.key->key_text();
+            last = key.starts_with("wasmplug.dev/") ? slot.value : last;
+            if (std::ranges::count(changes.remove, key) != 0) {
+                splicer().remove(slot);
             }
         }
-        splicer_.insert({&own->key, &own->value}, fresh, after);
-        splicer_.remove(own->value, changes.remove);
+        for (const auto& [key, value] : changes.set) {
+            if (const auto old = own->value.own_entry(key)) {
+                splicer().set({&own->value, &old->key, &old->value}, {.value = value});
+            } else {
+                splicer().insert(annotations, last, key,
+                                 as_written(annotation_text(value, own->value)));
+            }
+        }
     }
 
     // Single quotes leave JSON readable; everything else is quoted as Kubernetes' pages do it.
-    std::string annotation_text(const std::string& value) const {
-        return value.find('"') == npos ? manifest::double_quoted(value) : splicer_.quoted(value);
+    std::string annotation_text(const std::string& value, const Node& beside) {
+        return yaml::write_scalar(
+            value,
+            value.find('"') == npos ? yaml::Style::double_quoted : yaml::Style::single_quoted,
+            splicer().layout().context(&beside));
     }
 
-    void add_annotations(const Place& metadata, const Annotations& set) {
-        if (metadata.mapping->kind() == yaml::Kind::alias || !metadata.mapping->is_mapping() ||
-            metadata.mapping->size() == 0) {
-            throw first_.file.error(metadata.mapping->range(),
+    void add_annotations(const Slot& metadata, const Annotations& set) {
+        const Node& mapping = *metadata.value;
+        if (mapping.kind() == yaml::Kind::alias || !mapping.is_mapping() || mapping.size() == 0) {
+            throw first_.file.error(mapping.range(),
                                     "there is no metadata here to keep a history in",
                                     "use --history none, and git keeps it");
         }
-        const Node& first_key = (*metadata.mapping->entries().begin()).key;
-        const std::string indent(splicer_.column(first_key) + splicer_.step(), ' ');
-        const bool flow = metadata.mapping->style() == yaml::Style::flow;
+        const auto& layout = splicer().layout();
+        const std::string indent(layout.column(mapping) + layout.step(), ' ');
+        const bool flow = yaml::is_flow(mapping);
         const bool one_line = flow && first_.text->find('\n') >= first_.text->size() - 1;
-        std::string text = flow ? "{" : "";
+        std::string text = flow ? " {" : "";
         for (const auto& [key, value] : set) {
-            text += flow && text.size() > 1 ? "," : "";
-            text += one_line ? (text.size() > 1 ? " " : "") : splicer_.eol() + indent;
-            text += (splicer_.is_json() ? manifest::double_quoted(key) : key) + ": " +
-                    annotation_text(value);
+            text += flow && !text.ends_with('{') ? "," : "";
+            text += one_line ? (text.ends_with('{') ? "" : " ") : layout.line_break() + indent;
+            text += splicer().key_text(mapping, key) + ": " + annotation_text(value, mapping);
         }
         if (flow) {
-            text += one_line ? "}" : splicer_.eol() + indent.substr(splicer_.step()) + "}";
+            text += one_line ? "}" : layout.line_break() + indent.substr(layout.step()) + "}";
         }
-        splicer_.insert(metadata, {{"annotations", text}});
+        splicer().insert(metadata, nullptr, "annotations", {.raw = text});
     }
 
     bool expected(const Path& path) const {
@@ -422,84 +446,12 @@ class Attempt {
     }
 
     const Located& first_;
-    Splicer splicer_;
+    std::map<std::size_t, Splicer> splicers_;  // by document
     bool literal_;
     std::size_t document_ = 0;
     std::vector<Check> checks_;
     std::vector<std::string> shared_;
 };
-
-// Whether the value ends its line, or ends with it.
-bool ends_line(const Located& located, const Site& site) {
-    const std::string_view text = *located.text;
-    const std::size_t end = site.value->range().end;
-    const std::string_view rest = text.substr(end);
-    return rest.starts_with('\n') || rest.starts_with("\r\n") || (end > 0 && text[end - 1] == '\n');
-}
-
-// `node` of `file` as source text behind a ':' in `located`.
-std::string config_text(const Located& located, const yaml::File& file, const Node& node) {
-    const Site* site = located.site(Role::config);
-    if (site == nullptr) {
-        return {};
-    }
-    const Splicer here(located.file, *located.text);
-    const bool flow = in_flow(*site);
-    const std::size_t key_column =
-        site->own ? here.column(*site->key_node)
-                  : here.column(site->place.mapping->is_mapping() && site->place.mapping->size() > 0
-                                    ? (*site->place.mapping->entries().begin()).key
-                                    : *site->place.mapping);
-    if (flow || node.style() == yaml::Style::flow || !node.is_mapping()) {
-        const bool lines = flow && here.is_json() && located.text->find("\n ") != npos;
-        const auto json = yaml::to_json(node);
-        std::string text = lines ? json.dump(static_cast<int>(here.step())) : json.dump();
-        if (!lines) {
-            const std::string_view source =
-                file.text().substr(node.range().begin, node.range().size());
-            const bool as_written = !flow && source.find('\n') == npos && !source.empty();
-            return " " + (as_written ? std::string(source) : text);
-        }
-        for (std::size_t at = text.find('\n'); at != npos; at = text.find('\n', at + 1)) {
-            text.insert(at + 1, std::string(key_column, ' '));
-        }
-        return " " + text;
-    }
-    // A block: the lines as they are, moved to where they belong.
-    const Splicer there(file);
-    const bool beside = site->own && site->value->is_mapping() && site->value->size() > 0 &&
-                        site->value->style() != yaml::Style::flow &&
-                        site->value->kind() != yaml::Kind::alias;
-    std::string prefix;
-    std::string indent(key_column + here.step(), ' ');
-    if (beside) {
-        const Node& first = (*site->value->entries().begin()).key;
-        const auto region = here.value_region({*site->key_node, *site->value});
-        indent = std::string(here.column(first), ' ');
-        prefix = located.text->substr(region.begin, site->value->range().begin - region.begin);
-        const std::size_t line = prefix.rfind('\n');
-        prefix = line == npos ? "" : prefix.substr(0, line + 1);
-    }
-    const std::size_t base = there.column((*node.entries().begin()).key);
-    const Range range = node.range();
-    std::string_view source = file.text().substr(range.begin - base, range.size() + base);
-    std::string text = prefix.empty() ? here.eol() : prefix;
-    while (!source.empty()) {
-        const std::size_t end = std::min(source.find('\n'), source.size());
-        std::string_view line = source.substr(0, end);
-        const bool ended = end < source.size();
-        source.remove_prefix(std::min(end + 1, source.size()));
-        line = line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
-        const std::size_t blank = std::min(line.find_first_not_of(' '), line.size());
-        line.remove_prefix(std::min(base, blank));
-        text += (line.empty() ? "" : indent) + std::string(line) + (ended ? here.eol() : "");
-    }
-    // Nothing can follow a block scalar on its line.
-    if (text.ends_with('\n') && site->own && !ends_line(located, *site)) {
-        return " " + yaml::to_json(node).dump();
-    }
-    return text;
-}
 
 }  // namespace
 
@@ -520,7 +472,7 @@ Applied apply_changes(const std::vector<Located>& targets, const std::vector<Cha
 
 OddSpellings odd_spellings(const Located& located, const Change& next) {
     OddSpellings odd;
-    const Splicer splicer(located.file, *located.text);
+    const yaml::Layout layout = located.layout();
     const auto spelling = [&](Role role,
                               const std::optional<std::string>& to) -> std::optional<std::string> {
         const Site* site = located.site(role);
@@ -535,18 +487,19 @@ OddSpellings odd_spellings(const Located& located, const Change& next) {
                 .substr(site->value->range().begin, site->value->range().size());
         const std::string value = site->text();
         const auto style = site->value->style();
-        const bool back = (style == yaml::Style::plain && !value.empty() && source == value &&
-                           source == splicer.plain_text(value, in_flow(*site)) &&
-                           (!to || *to == splicer.plain_text(*to, in_flow(*site)))) ||
-                          (style == yaml::Style::single_quoted && !value.empty() &&
-                           source == splicer.quoted(value)) ||
-                          (style == yaml::Style::double_quoted && !value.empty() &&
-                           source == manifest::double_quoted(value));
+        const auto context = layout.context(site->place.value);
+        const auto comes_back = [&](const std::string& text) {
+            return style == yaml::Style::plain
+                       ? text == yaml::write_unquoted(text, context)
+                       : text == value && source == yaml::write_scalar(text, style, context);
+        };
+        const bool back =
+            !value.empty() && comes_back(value) &&
+            (style != yaml::Style::plain || (source == value && (!to || comes_back(*to))));
         if (back && site->value->kind() == yaml::Kind::scalar) {
             return std::nullopt;
         }
-        const auto region = splicer.value_region({*site->key_node, *site->value});
-        return located.text->substr(region.begin, region.size());
+        return std::string(layout.value_text(site->slot()));
     };
     odd.url = spelling(Role::url, next.url);
     odd.sha256 = spelling(Role::sha256, next.sha256);
@@ -554,30 +507,14 @@ OddSpellings odd_spellings(const Located& located, const Change& next) {
 }
 
 OddSpellings all_spellings(const Located& located) {
-    const Splicer splicer(located.file, *located.text);
     const auto spelling = [&](Role role) -> std::optional<std::string> {
         const Site* site = located.site(role);
         if (site == nullptr || !site->own) {
             return std::nullopt;
         }
-        const auto region = splicer.value_region({*site->key_node, *site->value});
-        return located.text->substr(region.begin, region.size());
+        return std::string(located.layout().value_text(site->slot()));
     };
     return {spelling(Role::url), spelling(Role::sha256)};
-}
-
-std::string config_text_for(const Located& located, const yaml::File& file, const Node& config) {
-    if (!config.is_mapping()) {
-        throw file.error(config.range(), fmt::format("a configuration is a mapping, and this is {}",
-                                                     yaml::type_name(config.type())));
-    }
-    return config_text(located, file, config.target());
-}
-
-std::string reindented_config(const Located& located, const std::string& text) {
-    const auto file = yaml::File::parse("x:" + text, "the recorded configuration");
-    const Node* value = file.single().find("x");
-    return value == nullptr ? text : config_text(located, file, *value);
 }
 
 }  // namespace wasmplug::release

@@ -18,7 +18,7 @@ struct ScopeChange {
     std::string added = "label";  // "selector", "matchLabels" or "label": what narrowing wrote
 };
 
-// The content that a target shall have. Of url and sha256 the source text (Splicer::value_region)
+// The content that a target shall have. Of url and sha256 the source text (Layout::value_region)
 // may be given too, which brings odd spellings back; it is used where it still means the value.
 struct Change {
     std::optional<std::string> url = {};
@@ -44,7 +44,7 @@ struct Applied {
 // alias repeats a changed value). Throws Error when that cannot be had.
 Applied apply_changes(const std::vector<Located>& targets, const std::vector<Change>& changes);
 
-// The source texts of url and sha256 that Splicer::set_string could not bring back once `next` was
+// The source texts of url and sha256 that Splicer::set could not bring back once `next` was
 // written over them.
 struct OddSpellings {
     std::optional<std::string> url;

@@ -3,30 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
-#include "base/hash.hpp"
-#include "base/image_reference.hpp"
 #include "base/json.hpp"
 
 namespace wasmplug::release {
 namespace {
 
-using manifest::Place;
 using yaml::Entry;
 using yaml::Node;
 using yaml::Path;
+using yaml::Slot;
 
 constexpr auto npos = std::string_view::npos;
-
-// What the object says besides and a rollback does not put back. Environment values may be
-// secrets, so vmConfig is not among them.
-constexpr std::array<std::string_view, 8> recorded_beside{
-    "phase",           "priority",        "failStrategy", "pluginName",
-    "imagePullPolicy", "imagePullSecret", "type",         "verificationKey"};
 
 std::string text_at(const Node* mapping, std::string_view key) {
     const Node* value = mapping == nullptr ? nullptr : mapping->find(key);
@@ -35,23 +27,23 @@ std::string text_at(const Node* mapping, std::string_view key) {
                : std::string(value->text());
 }
 
-Place place_at(const Node& parent, std::string_view key) {
+Slot place_at(const Node& parent, std::string_view key) {
     const auto entry = parent.own_entry(key);
-    return entry ? Place{&entry->key, &entry->value} : Place{nullptr, parent.find(key)};
+    return entry ? Slot{&parent, &entry->key, &entry->value} : Slot{.value = parent.find(key)};
 }
 
-Site site_in(Role role, const Place& place, std::string_view key, const Path& mapping_path) {
+Site site_in(Role role, const Slot& place, std::string_view key, const Path& mapping_path) {
     Site site;
     site.role = role;
     site.place = place;
     site.key = key;
     site.path = mapping_path / key;
-    if (!place.mapping->is_mapping()) {
+    if (!place.value->is_mapping()) {
         return site;
     }
-    site.value = place.mapping->find(key);
-    if (place.mapping->kind() != yaml::Kind::alias) {
-        if (const auto entry = place.mapping->own_entry(key)) {
+    site.value = place.value->find(key);
+    if (place.value->kind() != yaml::Kind::alias) {
+        if (const auto entry = place.value->own_entry(key)) {
             site.key_node = &entry->key;
             site.value = &entry->value;
             site.own = true;
@@ -73,10 +65,25 @@ void refuse(Located& located, yaml::Range range, std::string why, std::string hi
     }
 }
 
+// A key that one mapping has twice; what a merge key brings besides is overridden, which is how an
+// update of such a value is written.
+const Node* repeated_key(const Node& node) {
+    std::set<std::string> seen;
+    for (const auto& slot : yaml::slots_of(node)) {
+        if (slot.key != nullptr && !slot.key->is_merge_key() &&
+            !seen.insert(slot.key->key_text()).second) {
+            return slot.key;
+        }
+        if (const Node* below = repeated_key(*slot.value)) {
+            return below;
+        }
+    }
+    return nullptr;
+}
+
 void refuse_duplicates(Located& located, const Node& mapping) {
-    if (const auto twice = yaml::duplicate_keys(mapping); !twice.empty()) {
-        refuse(located, twice.front().key.range(),
-               fmt::format("'{}' is written twice", twice.front().key.key_text()),
+    if (const Node* twice = repeated_key(mapping)) {
+        refuse(located, twice->range(), fmt::format("'{}' is written twice", twice->key_text()),
                "Kubernetes takes the last one; take the other away");
     }
 }
@@ -181,25 +188,25 @@ class Finder {
         located.spec = place_at(root, "spec");
         located.range = root.range();
         check_object(located, root);
-        if (located.spec.mapping == nullptr) {
+        if (located.spec.value == nullptr) {
             refuse(located, root.range(), "this object has no spec", "write 'spec:' below it");
             return add(std::move(located));
         }
-        Place payload = located.spec;
+        Slot payload = located.spec;
         Path payload_path = path / "spec";
         if (kind == "TrafficExtension") {
-            if (payload.mapping->find("lua") != nullptr) {
+            if (payload.value->find("lua") != nullptr) {
                 return;
             }
-            payload = payload.mapping->is_mapping() ? place_at(*payload.mapping, "wasm") : payload;
+            payload = payload.value->is_mapping() ? place_at(*payload.value, "wasm") : payload;
             payload_path = payload_path / "wasm";
-            if (payload.mapping == nullptr) {
-                refuse(located, located.spec.mapping->range(), "this object has no spec.wasm", "");
+            if (payload.value == nullptr) {
+                refuse(located, located.spec.value->range(), "this object has no spec.wasm", "");
                 return add(std::move(located));
             }
         }
-        if (!payload.mapping->is_mapping() && !payload.mapping->is_null()) {
-            refuse(located, payload.mapping->range(), "the spec is no mapping", "");
+        if (!payload.value->is_mapping() && !payload.value->is_null()) {
+            refuse(located, payload.value->range(), "the spec is no mapping", "");
         }
         for (const auto& [role, key] : {std::pair{Role::url, "url"},
                                         {Role::sha256, "sha256"},
@@ -234,12 +241,12 @@ class Finder {
                 if (from == nullptr || !from->is_mapping()) {
                     continue;
                 }
-                const Place place = place_at(*code, source);
+                const Slot place = place_at(*code, source);
                 const Path below = entry / "code" / source;
                 located.sites.push_back(site_in(Role::url, place, "url", below));
                 located.sites.push_back(site_in(Role::sha256, place, "sha256", below));
             }
-            located.sites.push_back(site_in(Role::config, Place{nullptr, &item}, "config", entry));
+            located.sites.push_back(site_in(Role::config, Slot{.value = &item}, "config", entry));
             add(std::move(located));
         }
     }
@@ -257,7 +264,7 @@ class Finder {
                 if ((pointer == std::string("/spec") + suffix ||
                      pointer == std::string("/spec/wasm") + suffix) &&
                     item.find("value") != nullptr) {
-                    located.sites.push_back(site_in(role, Place{nullptr, &item}, "value", path));
+                    located.sites.push_back(site_in(role, Slot{.value = &item}, "value", path));
                 }
             }
         }
@@ -311,7 +318,7 @@ class Finder {
         Located located = begin(Form::values, "values", nullptr);
         located.name = options_.values_path;
         located.range = mapping->range();
-        Place place{nullptr, mapping};
+        Slot place{.value = mapping};
         located.sites.push_back(
             site_in(role_of(path->last().key), place, path->last().key, path->parent()));
         for (const auto& [role, key] : {std::pair{Role::sha256, "sha256"},
@@ -347,7 +354,7 @@ class Finder {
                 add_marked(value, path / key.key_text());
             } else if (const auto image = marker_after(value)) {
                 Site site =
-                    site_in(role_of(key.key_text()), Place{nullptr, &node}, key.key_text(), path);
+                    site_in(role_of(key.key_text()), Slot{.value = &node}, key.key_text(), path);
                 add_to_marked(*image, std::move(site), value.range());
             }
         }
@@ -414,6 +421,10 @@ void refuse_templated(std::vector<Located>& all, std::string_view original) {
 
 }  // namespace
 
+yaml::Layout Located::layout() const {
+    return {file, file.documents()[document], *text};
+}
+
 std::string_view to_string(Form form) {
     switch (form) {
         case Form::object:
@@ -452,68 +463,6 @@ std::string Located::title() const {
                            name);
     }
     return name.empty() ? kind : kind + " " + name;
-}
-
-std::string config_hash(const Node* config) {
-    if (config == nullptr || config->is_null()) {
-        return {};
-    }
-    const nlohmann::json sorted = yaml::to_json(*config);
-    return sha256_hex(sorted.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
-        .substr(0, 16);
-}
-
-State state_of(const Located& located) {
-    State state;
-    if (const Site* url = located.site(Role::url)) {
-        state.content.url = url->text();
-        if (const auto reference = try_parse_reference(state.content.url)) {
-            state.version = reference->tag;
-            if (reference->digest.starts_with("sha256:")) {
-                state.content.sha256 = reference->digest.substr(7);
-            }
-        }
-    }
-    if (const Site* tag = located.site(Role::tag)) {
-        state.version = tag->text();
-        state.content.url = state.content.url.empty() ? state.version : state.content.url;
-    }
-    for (const Role role : {Role::sha256, Role::digest}) {
-        if (const Site* site = located.site(role); site != nullptr && !site->text().empty()) {
-            state.content.sha256 = site->text();
-            if (state.content.sha256.starts_with("sha256:")) {
-                state.content.sha256.erase(0, 7);
-            }
-        }
-    }
-    if (const Site* config = located.site(Role::config)) {
-        state.content.config_hash = config_hash(config->value);
-        if (config->own) {
-            const auto region =
-                manifest::Splicer(located.file).value_region({*config->key_node, *config->value});
-            state.config = located.text->substr(region.begin, region.size());
-        } else if (config->value != nullptr) {
-            state.config = std::string(inherited_text);
-        }
-    }
-    if (located.form == Form::object && located.sites[0].place.mapping->is_mapping()) {
-        for (const auto key : recorded_beside) {
-            const Node* value = located.sites[0].place.mapping->find(key);
-            value = value == nullptr ? located.spec.mapping->find(key) : value;
-            if (value != nullptr) {
-                state.beside.emplace_back(key, compact_json(yaml::to_json(*value)));
-            }
-        }
-    }
-    if (located.metadata.mapping != nullptr) {
-        const Node* annotations = located.metadata.mapping->find("annotations");
-        if (annotations != nullptr && annotations->is_mapping()) {
-            for (const auto& [key, value] : annotations->effective_entries()) {
-                state.annotations.emplace_back(key.key_text(), value.text());
-            }
-        }
-    }
-    return state;
 }
 
 std::string mask_template(std::string_view text) {

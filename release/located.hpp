@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/yaml.hpp"
-#include "manifest/splice.hpp"
+#include "base/yaml_layout.hpp"
 #include "release/ledger.hpp"
 
 namespace wasmplug::release {
@@ -32,7 +32,7 @@ enum class Role { url, tag, sha256, digest, config };
 // `own` is false when it comes from a merge key and writing means to override it.
 struct Site {
     Role role = Role::url;
-    manifest::Place place;
+    yaml::Slot place;  // the mapping that it is in
     std::string key;
     const yaml::Node* key_node = nullptr;
     const yaml::Node* value = nullptr;
@@ -40,6 +40,9 @@ struct Site {
     yaml::Path path;  // below the document's root
 
     std::string text() const;  // "" without a value
+
+    // Of an own one.
+    yaml::Slot slot() const { return {place.value, key_node, value}; }
 };
 
 // Stands for the source text of a value that a merge key brings in.
@@ -56,16 +59,18 @@ struct Located {
     std::string ns;
     std::string name;
     std::vector<Site> sites;
-    manifest::Place metadata;  // mapping is null where there is no place for a ledger
-    yaml::Path object_path;    // of the object below the document's root
-    manifest::Place spec;      // of an object
-    std::string refusal;       // not empty: why this one cannot be changed
+    yaml::Slot metadata;     // its value is null where there is no place for a ledger
+    yaml::Path object_path;  // of the object below the document's root
+    yaml::Slot spec;         // of an object
+    std::string refusal;     // not empty: why this one cannot be changed
     std::string refusal_hint;
     yaml::Range range;  // what the refusal points at
 
     const Site* site(Role role) const;
 
-    bool keeps_ledger() const { return metadata.mapping != nullptr; }
+    yaml::Layout layout() const;
+
+    bool keeps_ledger() const { return metadata.value != nullptr; }
 
     // "wasmplugin.extensions.istio.io/rate-limit", as kubectl writes it.
     std::string title() const;
@@ -75,7 +80,7 @@ struct Located {
 struct State {
     Content content;
     std::string version;  // the tag of the url, or ""
-    // Source text of the value (Splicer::value_region), or `inherited_text`.
+    // Source text of the value (Layout::value_region), or `inherited_text`.
     std::optional<std::string> config;
     std::vector<std::pair<std::string, std::string>> beside;
     Annotations annotations;

@@ -114,7 +114,7 @@ void read_wave(const Plan& plan, const std::string& config, WaveStatus& status) 
 // matchLabels of a spec; nothing for a plugin of every workload.
 std::vector<std::pair<std::string, std::string>> labels_of(const Located& located) {
     std::vector<std::pair<std::string, std::string>> labels;
-    const auto* selector = located.spec.mapping->find("selector");
+    const auto* selector = located.spec.value->find("selector");
     const auto* match = selector == nullptr ? nullptr : selector->find("matchLabels");
     if (match != nullptr && match->is_mapping()) {
         for (const auto& [key, value] : match->effective_entries()) {
@@ -127,13 +127,13 @@ std::vector<std::pair<std::string, std::string>> labels_of(const Located& locate
 // targetRefs, and the deprecated targetRef, which counts where the list is empty.
 std::vector<const yaml::Node*> refs_of(const Located& located) {
     std::vector<const yaml::Node*> refs;
-    const auto* list = located.spec.mapping->find("targetRefs");
+    const auto* list = located.spec.value->find("targetRefs");
     if (list != nullptr && list->is_sequence()) {
         for (const auto& one : list->items()) {
             refs.push_back(&one);
         }
     }
-    const auto* single = located.spec.mapping->find("targetRef");
+    const auto* single = located.spec.value->find("targetRef");
     if (refs.empty() && single != nullptr && single->is_mapping()) {
         refs.push_back(single);
     }
@@ -147,7 +147,7 @@ struct Listeners {
 };
 
 std::vector<Listeners> listeners_of(const Located& located) {
-    const auto* match = located.spec.mapping->find("match");
+    const auto* match = located.spec.value->find("match");
     std::vector<Listeners> all;
     if (match != nullptr && match->is_sequence()) {
         for (const auto& item : match->items()) {

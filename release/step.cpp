@@ -4,121 +4,31 @@
 
 #include <algorithm>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.hpp"
-#include "manifest/splice.hpp"
+#include "base/yaml_edit.hpp"
+#include "base/yaml_layout.hpp"
 
 namespace wasmplug::release {
 namespace {
 
-using manifest::Splicer;
 using yaml::Node;
 using yaml::Path;
 
-// Source text for a value given on the command line: what YAML makes of it, unless that is asked
-// to be a string.
-std::string value_text(const Splicer& splicer, const Setting& setting, bool flow) {
-    const std::string& value = setting.value;
-    const bool collection = value.starts_with('{') || value.starts_with('[');
-    if (!setting.string && collection) {
-        const auto parsed = yaml::File::parse(value, "--set");
-        if (!parsed.problems().empty()) {
-            throw usage_error(fmt::format("'{}' is no JSON value", value));
-        }
-        return value;
+// A value given on the command line: what YAML makes of it, unless that is asked to be a string.
+nlohmann::ordered_json value_of(const Setting& setting) {
+    if (setting.string) {
+        return setting.value;
     }
-    if (!setting.string && !value.empty() && yaml::plain_type(value) != yaml::Type::string) {
-        return value;
+    const auto parsed = yaml::File::parse(setting.value, "--set");
+    const bool collection = setting.value.starts_with('{') || setting.value.starts_with('[');
+    if (collection && !parsed.problems().empty()) {
+        throw usage_error(fmt::format("'{}' is no JSON value", setting.value));
     }
-    return splicer.string_text(value, flow);
-}
-
-// One --set in the configuration of `located`, as the whole new text of the file.
-std::string set_in_config(const Located& located, const Setting& setting) {
-    const Site* site = located.site(Role::config);
-    if (site == nullptr) {
-        throw Error(fmt::format("{}: {} has no place for a configuration", located.file.name(),
-                                located.title()));
-    }
-    Splicer splicer(located.file, *located.text);
-    const auto& steps = setting.path.steps();
-    const bool flow = site->place.mapping->style() == yaml::Style::flow;
-    // From `from` on the keys do not exist yet: one nested value.
-    const auto nested = [&](std::size_t from, std::size_t column, bool braces) {
-        std::string text;
-        std::string closing;
-        for (std::size_t i = from; i < steps.size(); ++i) {
-            column += splicer.step();
-            text += braces ? "{" + manifest::double_quoted(steps[i].key) + ": "
-                           : splicer.eol() + std::string(column, ' ') +
-                                 splicer.string_text(steps[i].key, true) + ":" +
-                                 (i + 1 == steps.size() ? " " : "");
-            closing += braces ? "}" : "";
-        }
-        return text + value_text(splicer, setting, braces) + closing;
-    };
-    if (!site->own) {
-        const auto& mapping = *site->place.mapping;
-        if (site->value != nullptr) {
-            throw located.file.error(mapping.range(), "the configuration comes from a merge key",
-                                     "give the whole of it with --config");
-        }
-        const std::size_t column =
-            mapping.size() > 0 ? splicer.column((*mapping.entries().begin()).key) : 0;
-        splicer.insert(site->place, {{site->key, nested(1, column, flow)}}, "sha256");
-        return splicer.apply();
-    }
-    const Node* key = site->key_node;
-    const Node* node = site->value;
-    for (std::size_t i = 1; i < steps.size(); ++i) {
-        const bool last = i + 1 == steps.size();
-        if (steps[i].is_index) {
-            node = node->item(steps[i].index);
-            if (node == nullptr) {
-                throw located.file.error(site->value->range(),
-                                         fmt::format("there is no {}", setting.path.to_string()));
-            }
-            continue;
-        }
-        if (node->kind() == yaml::Kind::alias) {
-            throw located.file.error(node->range(), "the configuration is an alias here",
-                                     "give the whole of it with --config");
-        }
-        const auto entry = node->is_mapping() ? node->own_entry(steps[i].key) : std::nullopt;
-        const bool braces = node->style() == yaml::Style::flow;
-        if (!entry) {
-            const std::size_t column = node->is_mapping() && node->size() > 0
-                                           ? splicer.column((*node->entries().begin()).key)
-                                           : splicer.column(*key) + splicer.step();
-            std::string text =
-                last ? value_text(splicer, setting, braces) : nested(i + 1, column, braces);
-            splicer.insert({key, node}, {{steps[i].key, std::move(text)}});
-            return splicer.apply();
-        }
-        key = &entry->key;
-        node = &entry->value;
-        if (last) {
-            const auto region = splicer.value_region(*entry);
-            const bool block = !node->range().empty() &&
-                               located.text->substr(0, node->range().end).ends_with('\n');
-            splicer.replace(
-                region, " " + value_text(splicer, setting, braces) + (block ? splicer.eol() : ""));
-            return splicer.apply();
-        }
-    }
-    splicer.replace(node->range(), value_text(splicer, setting, true));
-    return splicer.apply();
-}
-
-const Located& same_target(const std::vector<Located>& all, const Located& located) {
-    const auto found = std::ranges::find_if(all, [&](const Located& other) {
-        return other.document == located.document && other.form == located.form &&
-               other.name == located.name && other.object_path == located.object_path;
-    });
-    if (found == all.end()) {
-        throw Error(
-            fmt::format("{}: the edit would lose {}", located.file.name(), located.title()));
-    }
-    return *found;
+    const bool other = collection || (!setting.value.empty() &&
+                                      yaml::plain_type(setting.value) != yaml::Type::string);
+    return other ? yaml::to_json(parsed.single()) : nlohmann::ordered_json(setting.value);
 }
 
 struct ConfigText {
@@ -126,20 +36,62 @@ struct ConfigText {
     std::string hash;
 };
 
+// The configuration with all --set in it, as source text.
 ConfigText with_settings(const Located& located, const std::vector<Setting>& settings) {
-    std::string values_path = located.form == Form::values ? located.name : std::string();
-    std::vector<Located> all;
-    const Located* now = &located;
-    for (const auto& setting : settings) {
-        const std::string text = set_in_config(*now, setting);
-        const auto again =
-            locate(yaml::File::parse(text, located.file.name()), {.values_path = values_path});
-        const Located found = same_target(again, located);
-        all = {found};
-        now = &all.front();
+    const Site* site = located.site(Role::config);
+    if (site == nullptr) {
+        throw Error(fmt::format("{}: {} has no place for a configuration", located.file.name(),
+                                located.title()));
     }
-    const State state = state_of(*now);
-    return {state.config.value_or(""), state.content.config_hash};
+    if (!site->own && site->value != nullptr) {
+        throw located.file.error(site->place.value->range(),
+                                 "the configuration comes from a merge key",
+                                 "give the whole of it with --config");
+    }
+    // Of a template the masked text, which is the same in a configuration that may be changed.
+    yaml::Editor editor(located.file);
+    for (const auto& setting : settings) {
+        yaml::Path path = site->path;
+        for (std::size_t i = 1; i < setting.path.steps().size(); ++i) {
+            const auto& step = setting.path.steps()[i];
+            path = step.is_index ? path / step.index : path / step.key;
+        }
+        editor.set(located.document, path, value_of(setting), {"sha256", "url"});
+    }
+    const auto& document = editor.file().documents()[located.document];
+    const Node& mapping = *document.root->at(site->path.parent());
+    const auto entry = mapping.own_entry(site->key);
+    const yaml::Layout layout(editor.file(), document);
+    return {std::string(layout.value_text({&mapping, &entry->key, &entry->value})),
+            config_hash(&entry->value)};
+}
+
+bool holds_alias(const Node& node) {
+    return node.kind() == yaml::Kind::alias ||
+           std::ranges::any_of(yaml::slots_of(node),
+                               [](const yaml::Slot& slot) { return holds_alias(*slot.value); });
+}
+
+// A configuration may repeat through an alias what a version changes: what it says then can only
+// be read from the outcome.
+void follow_aliases(Step& step, State& next) {
+    const Site* config = step.located.site(Role::config);
+    if (step.change.config || config == nullptr || config->value == nullptr ||
+        !holds_alias(*config->value)) {
+        return;
+    }
+    const Located& located = step.located;
+    const auto text = apply_changes({located}, {step.change}).text;
+    const auto values_path = located.form == Form::values ? located.name : std::string();
+    for (const auto& again :
+         locate(yaml::File::parse(text, located.file.name()), {.values_path = values_path})) {
+        if (again.document == located.document && again.form == located.form &&
+            again.object_path == located.object_path) {
+            const State state = state_of(again);
+            step.after.config_hash = state.content.config_hash;
+            next.config = state.config;
+        }
+    }
 }
 
 Revision revision_of(const State& state, const Recording& recording) {
@@ -340,6 +292,7 @@ Step plan_update(const Located& located, const Wanted& wanted, const Recording& 
         step.change.url = wanted.url;
         step.change.sha256 = wanted.sha256;
     }
+    follow_aliases(step, next);
     if (may_record(step, recording)) {
         const Ledger before = read_ledger(step.before.annotations);
         Ledger after = before;

@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/json.hpp"
-#include "manifest/splice.hpp"
+#include "base/yaml_splice.hpp"
 #include "release/step.hpp"
 
 namespace wasmplug::release {
@@ -26,8 +26,7 @@ void refuse_without_selector(const Located& located) {
             "take the plugin out of what is applied, or roll it back");
     }
     for (const char* key : {"targetRefs", "targetRef"}) {
-        if (const auto* refs = located.spec.mapping->find(key);
-            refs != nullptr && !refs->is_null()) {
+        if (const auto* refs = located.spec.value->find(key); refs != nullptr && !refs->is_null()) {
             throw located.file.error(
                 refs->range(),
                 "a plugin with targetRefs has no selector: Istio allows only one of them",
@@ -54,8 +53,13 @@ Step plan_switch(const Located& located, bool off, const Recording& recording) {
         return step;
     }
     step.changed = true;
-    const auto selector = located.spec.mapping->own_entry("selector");
+    const auto selector = located.spec.value->own_entry("selector");
     if (off) {
+        if (!located.keeps_ledger()) {
+            throw Error(fmt::format("{}: there is no metadata here to keep the scope in",
+                                    located.file.name()),
+                        "give the object a name under 'metadata'");
+        }
         const auto* labels = selector ? selector->value.find("matchLabels") : nullptr;
         ScopeChange scope{.narrow = true,
                           .added = labels     ? "label"
@@ -63,11 +67,10 @@ Step plan_switch(const Located& located, bool off, const Recording& recording) {
                                               : "selector"};
         nlohmann::ordered_json record = {{"added", scope.added}};
         if (selector) {
-            const auto region =
-                manifest::Splicer(located.file, *located.text).value_region(*selector);
-            record["selector"] = located.text->substr(region.begin, region.size());
+            record["selector"] =
+                located.layout().value_text({located.spec.value, &selector->key, &selector->value});
         }
-        if (located.metadata.mapping->find("annotations") == nullptr) {
+        if (located.metadata.value->find("annotations") == nullptr) {
             record["alone"] = true;
         }
         record["at"] = recording.at;

@@ -131,6 +131,12 @@ TEST(YamlEdit, AddsAKey) {
         {"{\"a\":{}}", "a.b", "c", "{\"a\":{\"b\": \"c\"}}"},
         {"{\n  \"a\": 1\n}\n", "b", Json::parse(R"({"c":[1]})"),
          "{\n  \"a\": 1,\n  \"b\": {\n    \"c\": [\n      1\n    ]\n  }\n}\n"},
+        {"{\"a\":1}", "b", 2, "{\"a\":1,\"b\":2}"},
+        // Behind "|" at the end a line break would be one more in the text.
+        {"a: 1\n# of t\nt: |\n  x", "b", 1, "a: 1\nb: 1\n# of t\nt: |\n  x"},
+        {"- t: |\n    x", "[0].b", 1, "- b: 1\n  t: |\n    x"},
+        {"a: 1", "t", "x\ny\n", "t: |\n  x\n  y\na: 1"},
+        {"t: |-\n  x", "b", 1, "t: |-\n  x\nb: 1"},
         {"l: [a]\n", "l[1]", "b", "l: [a, b]\n"},
         {"l:\n- a # c\n", "l[1]", Json::parse(R"({"k":1,"m":[2]})"),
          "l:\n- a # c\n- k: 1\n  m:\n    - 2\n"},

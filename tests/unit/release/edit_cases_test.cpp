@@ -214,5 +214,90 @@ TEST(EditCases, ComeOutByteForByteAndCanBeTakenBack) {
     }
 }
 
+// The first plugin of a case, or nothing where the text refuses every edit.
+std::optional<Located> first_of(const EditCase& one, const std::string& text) {
+    try {
+        const auto targets = targets_of(one, text);
+        return targets.empty() ? std::nullopt : std::optional(targets.front());
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+}
+
+// The text with all that is ours taken out of the annotations of its first plugin.
+std::string without_ledger(const EditCase& one, const std::string& text, bool had_annotations) {
+    const auto located = first_of(one, text);
+    Change change;
+    for (const auto& [key, value] : state_of(*located).annotations) {
+        if (key.starts_with("wasmplug.dev/")) {
+            change.annotations.remove.push_back(key);
+        }
+    }
+    change.drop_annotations = !had_annotations;
+    return apply_changes({*located}, {change}).text;
+}
+
+bool has_annotations(const Located& located) {
+    return located.keeps_ledger() && located.metadata.value->is_mapping() &&
+           located.metadata.value->find("annotations") != nullptr;
+}
+
+TEST(EditCases, AnUpdateThatIsRolledBackLeavesTheBytesOutsideTheLedger) {
+    unsigned tried = 0;
+    for (const auto& one : read_cases()) {
+        SCOPED_TRACE(one.title);
+        const std::string before = on_disk(one, one.before);
+        const auto located = first_of(one, before);
+        if (!located || !located->keeps_ledger()) {
+            continue;
+        }
+        Recording recording = recording_for(one);
+        recording.mode = HistoryMode::ledger;
+        std::string updated;
+        try {
+            const Step step = plan_update(*located, wanted_for(one), recording);
+            if (!step.changed || step.before.content.url.empty() ||
+                !read_ledger(step.before.annotations).empty()) {
+                continue;
+            }
+            updated = apply_steps({step}).text;
+        } catch (const Error&) {
+            continue;  // the other test says which refuse
+        }
+        SCOPED_TRACE(updated);
+        std::string back;
+        ASSERT_NO_THROW(back =
+                            apply_steps({plan_rollback(*first_of(one, updated), {}, recording, [] {
+                                return std::vector<PastState>{};
+                            })}).text);
+        EXPECT_EQ(without_ledger(one, back, has_annotations(*located)), before);
+        ++tried;
+    }
+    EXPECT_GE(tried, 120U);
+}
+
+TEST(EditCases, WhatIsSwitchedOffAndOnAgainHasTheSameBytes) {
+    unsigned tried = 0;
+    for (const auto& one : read_cases()) {
+        SCOPED_TRACE(one.title);
+        const std::string before = on_disk(one, one.before);
+        const auto located = first_of(one, before);
+        std::string off;
+        try {
+            if (!located || is_switched_off(state_of(*located))) {
+                continue;
+            }
+            off = apply_steps({plan_switch(*located, true, recording_for(one))}).text;
+        } catch (const Error&) {
+            continue;
+        }
+        EXPECT_NE(off, before);
+        EXPECT_EQ(apply_steps({plan_switch(*first_of(one, off), false, recording_for(one))}).text,
+                  before);
+        ++tried;
+    }
+    EXPECT_GE(tried, 150U);
+}
+
 }  // namespace
 }  // namespace wasmplug::release

@@ -40,6 +40,9 @@ const std::vector<std::string> shapes{
     "apiVersion: v1\nkind: List\nitems:\n- apiVersion: extensions.istio.io/v1alpha1\n"
     "  kind: WasmPlugin\n  metadata:\n    name: auth\n  spec:\n    selector: {}\n"
     "    url: >-\n      oci://r.example/auth:0.1.0\n- apiVersion: v1\n  kind: Service\n",
+    // A text without a last line break, which would belong to the configuration.
+    "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata:\n  name: auth\nspec:\n"
+    "  url: oci://r.example/auth:0.1.0\n  pluginConfig:\n    motd: |\n      two\n      lines",
 };
 
 const std::vector<std::string> configs{"{}",
@@ -87,9 +90,12 @@ class RandomFile {
             case 2:
                 return roll_back();
             default:
-                return flip();
+                // While it is off, the selector may be what the text ends with: see below.
+                return ends_in_text() ? update() : flip();
         }
     }
+
+    const std::string& text() const { return text_; }
 
     std::string journal;  // for the message of a failure
 
@@ -131,11 +137,11 @@ class RandomFile {
 
     void update() {
         const unsigned next = ++newest_;
-        journal += fmt::format("update {}\n", next);
         Wanted wanted{.url = fmt::format("oci://r.example/auth:0.2.{}", next),
                       .sha256 = fmt::format("{:064x}", next),
                       .version = fmt::format("0.2.{}", next)};
         const auto choice = random_() % (configs.size() + 3);
+        journal += fmt::format("update {} (configuration {})\n", next, choice);
         if (choice < configs.size()) {
             const auto file = yaml::File::parse(configs[choice], "config.yaml");
             const auto* node = &file.single();
@@ -169,6 +175,8 @@ class RandomFile {
         apply([&](const Located& located) { return plan_switch(located, off_, recording()); });
     }
 
+    bool ends_in_text() const { return !first_seen_.at({0, 0}).ends_with('\n'); }
+
     std::mt19937 random_;
     std::filesystem::path path_;
     std::string text_;
@@ -183,6 +191,37 @@ class RandomFile {
     std::map<std::pair<unsigned, unsigned>, std::string> first_seen_;
 };
 
+// "|" at the end of a text without a line break holds none; anywhere else it would.
+TEST(RandomFiles, AConfigurationThatOnlyTheEndOfATextCanSpellComesBackSpelledOtherwise) {
+    const std::string& first = shapes.back();
+    Recording recording;
+    recording.at = "2024-01-01T00:00:00Z";
+    std::string text = first;
+    const auto apply = [&](const std::function<Step(const Located&)>& plan) {
+        text = apply_steps({plan(locate(yaml::File::parse(text, "m.yaml")).front())}).text;
+    };
+    const auto hash = [&] {
+        return state_of(locate(yaml::File::parse(text, "m.yaml")).front()).content.config_hash;
+    };
+    const std::string before = hash();
+    apply([&](const Located& located) {
+        return plan_update(located,
+                           {.url = "oci://r.example/auth:0.2.0",
+                            .sha256 = {},
+                            .version = "0.2.0",
+                            .no_config = true},
+                           recording);
+    });
+    apply([&](const Located& located) { return plan_switch(located, true, recording); });
+    apply([&](const Located& located) {
+        return plan_rollback(located, {}, recording, [] { return std::vector<PastState>{}; });
+    });
+    EXPECT_EQ(hash(), before);
+    EXPECT_NE(text.find("motd: |-"), std::string::npos) << text;
+    apply([&](const Located& located) { return plan_switch(located, false, recording); });
+    EXPECT_EQ(hash(), before);
+}
+
 TEST(RandomFiles, TheSameContentIsTheSameBytesWhateverWasDoneInBetween) {
     for (unsigned seed = 0; seed < 240; ++seed) {
         const std::optional<TemporaryDirectory> folder =
@@ -192,7 +231,8 @@ TEST(RandomFiles, TheSameContentIsTheSameBytesWhateverWasDoneInBetween) {
             try {
                 file.step();
             } catch (const Error& error) {
-                FAIL() << "seed " << seed << ": " << error.full_message() << "\n" << file.journal;
+                FAIL() << "seed " << seed << ": " << error.full_message() << "\n"
+                       << file.journal << file.text();
             }
             if (testing::Test::HasFatalFailure()) {
                 FAIL() << "seed " << seed;
