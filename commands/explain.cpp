@@ -47,6 +47,9 @@ std::string to_text(const RuleResult& result, const Output::Style& style) {
     paragraph("fix:    ", rule.fix);
     paragraph("layer:  ", manifest::name_of(rule.layer));
     paragraph("source: ", rule.source);
+    if (rule.mending != manifest::Mending::none) {
+        text += "mended by: wasmplug validate --fix FILE, where there is one right answer\n";
+    }
     return text + fmt::format("silence it with: # wasmplug:ignore {} REASON\n", rule.id);
 }
 
@@ -57,7 +60,8 @@ ordered_json to_json(const Rule& rule) {
             {"text", rule.text},
             {"reason", rule.reason},
             {"fix", rule.fix},
-            {"source", rule.source}};
+            {"source", rule.source},
+            {"mended", rule.mending != manifest::Mending::none}};
 }
 
 ordered_json to_json(const RuleResult& result) {

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <deque>
-#include <map>
 #include <optional>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/diff.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
 #include "base/parallel.hpp"
@@ -16,13 +16,8 @@
 #include "commands/command.hpp"
 #include "commands/manifest_options.hpp"
 #include "commands/registry_flags.hpp"
-#include "manifest/artefact.hpp"
-#include "manifest/metrics_check.hpp"
+#include "commands/validate_judge.hpp"
 #include "manifest/overlap.hpp"
-#include "manifest/policy.hpp"
-#include "manifest/result.hpp"
-#include "manifest/sources.hpp"
-#include "release/preflight.hpp"
 
 namespace wasmplug {
 namespace {
@@ -48,6 +43,8 @@ struct ValidateOptions {
     bool online = false;
     std::vector<std::string> via;
     RegistryFlags registry;
+    bool fix = false;
+    bool dry_run = false;
 };
 
 // What is left of the documents once they are printed.
@@ -191,6 +188,23 @@ ordered_json to_json(const DocumentResult& document) {
     return json;
 }
 
+std::string to_text(const manifest::Mended& mended, const Output::Style& style) {
+    return fmt::format("{}:{}:{}: {}: {}: {} [{}]\n", mended.file, mended.finding.begin.line,
+                       mended.finding.begin.column, paint("1;32", "mended", style.result_colour),
+                       mended.finding.path, printable(mended.done), mended.finding.rule->id);
+}
+
+ordered_json to_json(const manifest::Mended& mended) {
+    return {{"file", mended.file},
+            {"index", mended.document},
+            {"rule", mended.finding.rule->id},
+            {"path", mended.finding.path},
+            {"line", mended.finding.begin.line},
+            {"column", mended.finding.begin.column},
+            {"message", mended.finding.message},
+            {"done", mended.done}};
+}
+
 ordered_json to_json(const Tally& tally) {
     return {{"files", tally.files},     {"documents", tally.documents}, {"ok", tally.ok},
             {"warning", tally.warning}, {"error", tally.error},         {"skipped", tally.skipped}};
@@ -210,8 +224,36 @@ class Writer {
         report_.rules = manifest::report_rules();
     }
 
+    // Before the first document. With --dry-run the diff is all that goes to stdout as text.
+    void add(const MendReport& report) {
+        std::string diff;
+        for (const auto& file : report.replacements) {
+            const auto name = file.path.string();
+            diff += options_.dry_run ? unified_diff(file.before, file.after, name, name) : "";
+        }
+        if (shape_ == Shape::text && options_.dry_run) {
+            const bool colour = services_.out.style().result_colour;
+            ready_ += colour ? colour_diff(diff) : diff;
+        } else if (shape_ == Shape::text) {
+            for (const auto& mended : report.mended) {
+                ready_ += to_text(mended, services_.out.style());
+            }
+        }
+        further_["mended"] = ordered_json::array();
+        for (const auto& mended : report.mended) {
+            further_["mended"].push_back(to_json(mended));
+        }
+        if (options_.dry_run) {
+            further_["diff"] = diff;
+        }
+        mended_ = fmt::format("; {} {}", report.mended.size(),
+                              options_.dry_run ? "would be mended" : "mended");
+    }
+
     void add(const DocumentResult& document) {
-        if (shape_ == Shape::text) {
+        if (shape_ == Shape::text && options_.dry_run) {
+            // The findings that are left only decide the exit code, and are counted on stderr.
+        } else if (shape_ == Shape::text) {
             ready_ += to_text(document, services_.out.style());
         } else if (shape_ == Shape::json) {
             ready_ += any_ ? ",\n    " : "{\n  \"version\": 1,\n  \"documents\": [\n    ";
@@ -231,10 +273,18 @@ class Writer {
     }
 
     void finish(const Tally& tally) {
-        if (shape_ == Shape::text) {
-            ready_ += summary_line(tally, options_.summary);
+        auto summary = summary_line(tally, options_.summary);
+        summary.insert(summary.size() - 1, mended_);
+        if (shape_ == Shape::text && options_.dry_run) {
+            summary.pop_back();
+            services_.out.note(summary);
+        } else if (shape_ == Shape::text) {
+            ready_ += summary;
         } else if (shape_ == Shape::json) {
             ready_ += any_ ? "\n  ],\n" : "{\n  \"version\": 1,\n  \"documents\": [],\n";
+            for (const auto& [key, value] : further_.items()) {
+                ready_ += fmt::format("  \"{}\": {},\n", key, indented(value, "  "));
+            }
             ready_ += "  \"summary\": " + indented(to_json(tally), "  ") + "\n}\n";
         }
         write_reports();
@@ -276,6 +326,8 @@ class Writer {
     Shape shape_;
     Report report_;
     std::string ready_;
+    ordered_json further_ = ordered_json::object();  // beside the documents
+    std::string mended_;
     bool any_ = false;
 };
 
@@ -296,97 +348,6 @@ manifest::ValidateSettings settings_for(const ValidateOptions& options) {
     return settings;
 }
 
-struct Input {
-    manifest::Source source;
-    const manifest::Policy* policy;
-};
-
-struct FileResult {
-    std::vector<DocumentResult> documents;
-    std::vector<manifest::Placement> placements;  // Placement::document counts in this file
-    std::optional<Error> unreadable;
-    std::string name;
-    const manifest::Policy* policy = nullptr;
-};
-
-// What all files are judged with.
-struct Judgement {
-    manifest::ValidateSettings settings;
-    release::Artefacts artefacts;
-    bool only_ours = false;
-};
-
-FileResult validate_source(const Input& input, const Judgement& with) {
-    auto settings = with.settings;
-    settings.only_ours = with.only_ours || input.source.found;
-    std::vector<manifest::ObjectRule> further;
-    if (!with.artefacts.empty()) {
-        further.emplace_back([&](const manifest::Object& object, manifest::Findings& findings) {
-            const auto facts = with.artefacts.find(manifest::artefact_of(object).url);
-            if (facts != with.artefacts.end()) {
-                manifest::check_artefact(object, facts->second, findings);
-            }
-        });
-    }
-    if (input.policy != nullptr) {
-        further.emplace_back([&](const manifest::Object& object, manifest::Findings& findings) {
-            manifest::check_policy(object, *input.policy, findings);
-        });
-    }
-    FileResult result{.documents = {},
-                      .placements = {},
-                      .unreadable = {},
-                      .name = input.source.name,
-                      .policy = input.policy};
-    yaml::File file;
-    try {
-        file = manifest::parse_source(input.source);
-    } catch (const Error& error) {
-        result.unreadable = error;  // the others are judged all the same
-        return result;
-    }
-    for (auto& checked : manifest::validate(file, settings, further)) {
-        if (checked.object.identity == manifest::Identity::ours) {
-            result.placements.push_back(manifest::place(checked.object, result.documents.size()));
-        }
-        manifest::check_metrics(checked);
-        result.documents.push_back(manifest::summarize(checked));
-    }
-    return result;
-}
-
-// The files are read once more for this: that is nothing beside the network.
-release::Artefacts look_up(const ValidateOptions& options, const manifest::ValidateSettings& judged,
-                           const std::deque<manifest::Source>& sources, Services& services) {
-    std::map<std::string, oci::ArtefactQuery> queries;
-    for (const auto& source : sources) {
-        for (const auto& object : manifest::objects_in(manifest::parse_source(source))) {
-            const auto wanted = object.identity == manifest::Identity::ours
-                                    ? manifest::artefact_of(object)
-                                    : manifest::ArtefactWanted{};
-            if (wanted.url.empty()) {
-                continue;
-            }
-            auto& query = queries[wanted.url];
-            query.url = wanted.url;
-            if (!wanted.expected.empty()) {
-                query.expected.insert(wanted.expected);
-            }
-        }
-    }
-    std::vector<oci::ArtefactQuery> list;
-    for (auto& [url, query] : queries) {
-        for (const auto& release : judged.releases) {
-            query.hosts.push_back(istio::to_string(release));
-        }
-        list.push_back(std::move(query));
-    }
-    release::LookupSettings settings{.registry = registry_options(options.registry, services),
-                                     .via = release::parse_via(options.via)};
-    settings.registry.retry.attempts = 3;  // a registry that is down is a finding, not a wait
-    return release::look_up_all(list, settings, services);
-}
-
 // What needs the files before this one, in their order.
 class Collector {
   public:
@@ -396,6 +357,13 @@ class Collector {
           services_(services),
           overlaps_(options.root_namespace),
           writer_(options, fail_on_, services) {}
+
+    void add(const MendReport& report) {
+        for (const auto& refused : report.refused) {
+            services_.out.note("not mended: " + refused);
+        }
+        writer_.add(report);
+    }
 
     void add(FileResult file) {
         if (++tally_.files % 1000 == 0) {
@@ -440,7 +408,7 @@ class Collector {
     bool any_unreadable_ = false;
 };
 
-ExitCode run_validate(const ValidateOptions& options, Services& services) {
+void check(const ValidateOptions& options, const Services& services) {
     for (const auto& target : options.reports) {
         parse_report_target(target);  // a wrong one is said before the work
     }
@@ -451,32 +419,71 @@ ExitCode run_validate(const ValidateOptions& options, Services& services) {
     if (!options.online && !options.via.empty()) {
         throw usage_error("--via says where --online looks", "add --online");
     }
+    if (options.dry_run && !options.fix) {
+        throw usage_error("--dry-run shows what --fix would do", "add --fix");
+    }
+}
+
+// What comes before the first judgement: asking the registries, and mending.
+void prepare(const ValidateOptions& options, Judgement& with, std::deque<Input>& inputs,
+             Collector& collector, Services& services) {
+    release::LookupSettings settings{.registry = registry_options(options.registry, services),
+                                     .via = release::parse_via(options.via)};
+    settings.registry.retry.attempts = 3;  // a registry that is down is a finding, not a wait
+    if (options.online) {
+        look_up(inputs, with.settings, settings, services, with.artefacts);
+    }
+    if (!options.fix) {
+        return;
+    }
+    for (const auto& input : inputs) {
+        if (input.source.text && !options.dry_run) {
+            throw usage_error("standard input cannot be written to",
+                              "--fix --dry-run shows what would change");
+        }
+    }
+    const auto report = mend_all(with, inputs, services);
+    if (!options.dry_run) {
+        release::write_files(report.replacements, services.cancel);
+    }
+    collector.add(report);
+    if (options.online) {
+        look_up(inputs, with.settings, settings, services, with.artefacts);  // mended urls
+    }
+}
+
+ExitCode run_validate(const ValidateOptions& options, Services& services) {
+    check(options, services);
     Judgement with{
         .settings = settings_for(options), .artefacts = {}, .only_ours = options.only_ours};
     manifest::Policies policies(options.policy);
     manifest::Sources sources(options.sources, services.spawn, services.cancel);
-    std::deque<manifest::Source> read_already;
-    if (options.online) {
-        while (auto source = sources.next()) {
-            read_already.push_back(std::move(*source));
-        }
-        with.artefacts = look_up(options, with.settings, read_already, services);
-    }
-    const auto next = [&]() -> std::optional<Input> {
+    Collector collector(options, sources.is_one_walk(), services);
+    const auto next_file = [&]() -> std::optional<Input> {
         auto source = sources.next();
-        if (!read_already.empty()) {
-            source = std::move(read_already.front());
-            read_already.pop_front();
-        }
         if (!source) {
             return std::nullopt;
         }
         const auto* policy = policies.of(source->name);
         return Input{std::move(*source), policy};
     };
-    Collector collector(options, sources.is_one_walk(), services);
+    std::deque<Input> inputs;  // when all have to be looked at before the first is judged
+    if (options.online || options.fix) {
+        while (auto input = next_file()) {
+            inputs.push_back(std::move(*input));
+        }
+        prepare(options, with, inputs, collector, services);
+    }
+    const auto next = [&]() -> std::optional<Input> {
+        if (inputs.empty()) {
+            return next_file();
+        }
+        auto input = std::move(inputs.front());
+        inputs.pop_front();
+        return input;
+    };
     stream_in_order(
-        next, [&](const Input& input) { return validate_source(input, with); },
+        next, [&](const Input& input) { return judge_source(input, with); },
         [&](FileResult file) { collector.add(std::move(file)); }, services.cancel);
     const auto& tally = collector.finish();
     if (collector.any_unreadable()) {
@@ -518,6 +525,8 @@ void add_validate(CLI::App& command, Run& selected) {
     command.add_flag("--no-policy", options->policy.none, "Look for no policy");
     command.add_option("--root-namespace", options->root_namespace, "The mesh's root namespace")
         ->type_name("NAME");
+    command.add_flag("--fix", options->fix, "Mend what has one right answer, in the files");
+    add_dry_run(command, options->dry_run);
     command.add_flag("--online", options->online,
                      "Ask the registries: digests, and whether the module loads");
     command
@@ -528,6 +537,7 @@ void add_validate(CLI::App& command, Run& selected) {
     add_registry_flags(command, options->registry, RegistryUse::several);
     command.footer(
         "wasmplug validate deploy/\n"
+        "wasmplug validate --fix --dry-run deploy/\n"
         "wasmplug validate --online --via reg.infra:5000=localhost:5000 deploy/\n"
         "wasmplug validate --for istio-1.26 --for istio-1.30 plugin.yaml\n"
         "helm template . | wasmplug validate --require-match -\n"

@@ -49,8 +49,8 @@ class ArtefactCheck {
     }
 
   private:
-    void add(std::string_view rule, std::string_view field, const std::string& message,
-             const std::string& fix) {
+    Finding& add(std::string_view rule, std::string_view field, const std::string& message,
+                 const std::string& fix) {
         const auto* value = object_.payload()->find(field);
         auto& finding = findings_.add(
             rule, {}, value == nullptr ? beginning_of(*object_.payload()) : value->range(),
@@ -59,6 +59,7 @@ class ArtefactCheck {
         if (!fix.empty()) {
             finding.fix = fix;
         }
+        return finding;
     }
 
     void check_digest() {
@@ -70,6 +71,8 @@ class ArtefactCheck {
         const auto fix = std::string_view(field) == "sha256"
                              ? fmt::format("write sha256: {}", actual)
                              : fmt::format("write @sha256:{} in the url", actual);
+        const auto answer =
+            std::string_view(field) == "sha256" ? std::optional(Right{actual}) : std::nullopt;
         if (!facts_.is_image) {
             add("WP111", field,
                 fmt::format("the module of {} has the digest {}; for http it is that of the "
@@ -81,9 +84,14 @@ class ArtefactCheck {
                 fmt::format("this is the digest of the index {}; the agent compares with {}, its "
                             "image for linux/amd64",
                             facts_.name, facts_.image_digest),
-                fix);
+                fix)
+                .right = answer;
         } else {
-            add("WP111", field, other_digest(), fix + other_way());
+            auto& finding = add("WP111", field, other_digest(), fix + other_way());
+            // Of a tag that was moved nobody but the author knows which image is meant.
+            if (wanted_.expected == facts_.module_sha256 || is_one_of(facts_.layers)) {
+                finding.right = answer;
+            }
         }
     }
 

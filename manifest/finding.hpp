@@ -1,14 +1,30 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/yaml.hpp"
 #include "manifest/rules.hpp"
 
 namespace wasmplug::manifest {
+
+// The one right answer, for a rule with a Mending.
+struct Right {
+    std::string text;        // the value or the key; of a removal nothing
+    bool is_number = false;  // else the value is a string
+
+    bool operator==(const Right&) const = default;
+};
+
+// What to write instead: a sentence, and the answer itself when there is but one.
+struct Remedy {
+    std::string sentence;
+    std::optional<Right> right = {};
+};
 
 // One thing wrong at one place, as one layer sees it.
 struct Finding {
@@ -19,6 +35,14 @@ struct Finding {
     yaml::Range range;
     std::string message;
     std::string fix;
+    std::optional<Right> right = {};
+
+    void remedy(Remedy remedy) {
+        fix = std::move(remedy.sentence);
+        right = std::move(remedy.right);
+    }
+
+    void write_instead(const std::string& value) { remedy({"write " + value, Right{value}}); }
 };
 
 // The way from the object's root to a value, kept on the stack of the walk: a path costs nothing

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/terminal.hpp"
+#include "istio/plugin_url.hpp"
 #include "manifest/rules.hpp"
 
 namespace wasmplug::manifest {
@@ -47,40 +48,70 @@ std::string_view wanted_type(Type type) {
     return "object";
 }
 
-std::string type_fix(const Field& field, const Node& node) {
+bool same_word(std::string_view a, std::string_view b) {
+    const auto plain = [](std::string_view word) {
+        std::string letters;
+        for (const char c : word) {
+            if (c != '_' && c != '-' && c != ' ') {
+                letters += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+            }
+        }
+        return letters;
+    };
+    return plain(a) == plain(b);
+}
+
+Remedy quoted(const Node& scalar, std::string_view key) {
+    std::string text(scalar.text());
+    return {fmt::format("quote it: {}{}\"{}\"", key, key.empty() ? "" : ": ", text), Right{text}};
+}
+
+std::optional<Right> as_image_url(const std::string& text) {
+    auto url = "oci://" + text;
+    const auto read = istio::read_plugin_url(url);
+    const bool good = read.image && !read.image->registry.empty() && !read.empty_host &&
+                      read.api_server.empty() && read.webhook.empty() && read.discarded.empty() &&
+                      read.unfetchable.empty();
+    return good ? std::optional(Right{std::move(url)}) : std::nullopt;
+}
+
+Remedy type_fix(const Field& field, const Node& node) {
     const auto text = std::string(node.text());
     if (field.type == Type::integer && node.is_string()) {
-        return fmt::format("write {}: {} without quotes", field.name, text);
+        const auto digits = text.substr(text.starts_with('-') ? 1 : 0);
+        const bool number = !digits.empty() && digits.size() < 16 &&
+                            digits.find_first_not_of("0123456789") == std::string::npos &&
+                            (digits.size() == 1 || digits[0] != '0');
+        return {fmt::format("write {}: {} without quotes", field.name, text),
+                number ? std::optional(Right{text, true}) : std::nullopt};
     }
     if (field.type == Type::string && node.kind() == yaml::Kind::scalar) {
-        return fmt::format("quote it: {}: \"{}\"", field.name, text);
+        return quoted(node, field.name);
     }
     if (field.type == Type::enumeration && node.type() == yaml::Type::integer) {
         const auto number = node.as_int().value_or(-1);
         if (number >= 0 && number < static_cast<std::int64_t>(field.values.size())) {
-            return fmt::format("write {}: {}", field.name,
-                               field.values[static_cast<std::size_t>(number)].name);
+            const std::string name(field.values[static_cast<std::size_t>(number)].name);
+            return {fmt::format("write {}: {}", field.name, name), Right{name}};
         }
     }
     if (field.name == "valueFrom") {
-        return "valueFrom is INLINE or HOST; Kubernetes' fieldRef and secretKeyRef do not "
-               "exist here";
+        return {
+            "valueFrom is INLINE or HOST; Kubernetes' fieldRef and secretKeyRef do not exist "
+            "here"};
     }
     if (field.type == Type::free_object) {
-        return "write the configuration as YAML keys; a text can go below a key of your own";
+        return {"write the configuration as YAML keys; a text can go below a key of your own"};
     }
     if (field.type == Type::list && node.is_mapping()) {
-        return fmt::format("make it a list: put \"- \" before its first key");
+        return {"make it a list: put \"- \" before its first key"};
     }
-    return fmt::format("write {} {}",
-                       wanted_type(field.type)[0] == 'a' || wanted_type(field.type)[0] == 'o' ||
-                               wanted_type(field.type)[0] == 'i'
-                           ? "an"
-                           : "a",
-                       wanted_type(field.type));
+    const auto wanted = wanted_type(field.type);
+    const bool vowel = wanted[0] == 'a' || wanted[0] == 'o' || wanted[0] == 'i';
+    return {fmt::format("write {} {}", vowel ? "an" : "a", wanted)};
 }
 
-std::string sha_fix(std::string_view text) {
+Remedy sha_fix(std::string_view text) {
     auto digits = text;
     if (digits.starts_with("sha256:")) {
         digits.remove_prefix(7);
@@ -90,64 +121,68 @@ std::string sha_fix(std::string_view text) {
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (lower != text && lower.size() == 64 &&
         lower.find_first_not_of("0123456789abcdef") == std::string::npos) {
-        return "write " + lower;
+        return {"write " + lower, Right{lower}};
     }
-    return std::string(find_rule("WP012")->fix);
+    return {std::string(find_rule("WP012")->fix)};
 }
 
-std::string url_fix(std::string_view url) {
+Remedy url_fix(std::string_view url) {
     const auto scheme = url.substr(0, url.find("://"));
     if (scheme == url) {
-        return fmt::format("write oci://{}", url);
+        return {fmt::format("write oci://{}", url), as_image_url(std::string(url))};
     }
     if (scheme == "docker") {
-        return fmt::format("write oci{}", url.substr(scheme.size()));
+        const std::string rest(url.substr(scheme.size() + 3));
+        return {"write oci://" + rest, as_image_url(rest)};
     }
-    return "use oci://, https://, http:// or file://";
+    return {"use oci://, https://, http:// or file://"};
 }
 
-std::string enum_fix(const Field& field, std::string_view text) {
+Remedy enum_fix(const Field& field, std::string_view text) {
     if (field.name == "mode" && text == "NONE") {
-        return "there is no mode that switches a plugin off: remove the plugin, or narrow its "
-               "selector (wasmplug disable)";
+        return {
+            "there is no mode that switches a plugin off: remove the plugin, or narrow its "
+            "selector (wasmplug disable)"};
     }
     if (field.name == "phase" && text == "UNSPECIFIED") {
-        return "write UNSPECIFIED_PHASE, or leave phase out; UNSPECIFIED belongs to "
-               "TrafficExtension";
+        return {
+            "write UNSPECIFIED_PHASE, or leave phase out; UNSPECIFIED belongs to "
+            "TrafficExtension",
+            Right{"UNSPECIFIED_PHASE"}};
     }
     if (field.name == "phase" && text == "UNSPECIFIED_PHASE") {
-        return "write UNSPECIFIED, or leave phase out; UNSPECIFIED_PHASE belongs to WasmPlugin";
+        return {"write UNSPECIFIED, or leave phase out; UNSPECIFIED_PHASE belongs to WasmPlugin",
+                Right{"UNSPECIFIED"}};
     }
     if (field.name == "imagePullPolicy" && text == "Never") {
-        return "there is no Never; leave it out to use what is cached";
+        return {"there is no Never; leave it out to use what is cached"};
     }
     std::string upper(text);
     std::transform(upper.begin(), upper.end(), upper.begin(),
                    [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     std::vector<std::string> names;
     for (const auto& value : field.values) {
+        if (same_word(value.name, text)) {
+            return {fmt::format("write {}", value.name), Right{std::string(value.name)}};
+        }
         names.emplace_back(value.name);
     }
     for (const auto& candidate : {closest(text, names), closest(upper, names)}) {
         if (!candidate.empty()) {
-            return "write " + candidate;
+            return {"write " + candidate};
         }
     }
-    return "write one of the values that are supported";
+    return {"write one of the values that are supported"};
 }
 
-std::string unknown_fix(Kind kind, const std::string& path) {
+Remedy unknown_fix(Kind kind, const std::string& path) {
     const auto plain = without_numbers(path);
-    if (const auto confusion = known_confusion(plain); !confusion.empty()) {
-        return fmt::format("write {}", confusion);
-    }
     const auto dot = plain.rfind('.');
     const auto above = plain.substr(0, dot);
     const auto name = plain.substr(dot + 1);
-    const auto paths = all_paths(kind);
     std::vector<std::string> siblings;
     std::string elsewhere;
-    for (const auto& known : paths) {
+    for (const auto& known : all_paths(kind)) {
         const auto cut = known.rfind('.');
         if (known.substr(0, cut) == above) {
             siblings.push_back(known.substr(cut + 1));
@@ -155,17 +190,25 @@ std::string unknown_fix(Kind kind, const std::string& path) {
             elsewhere = known;
         }
     }
-    const auto camel = camel_case(name);
-    if (std::find(siblings.begin(), siblings.end(), camel) != siblings.end()) {
-        return "write " + camel + ": the API server knows camelCase only";
+    if (const std::string confusion(known_confusion(plain)); !confusion.empty()) {
+        const bool beside = confusion.starts_with(above + ".") &&
+                            std::find(siblings.begin(), siblings.end(),
+                                      confusion.substr(above.size() + 1)) != siblings.end();
+        return {"write " + confusion,
+                beside ? std::optional(Right{confusion.substr(above.size() + 1)}) : std::nullopt};
+    }
+    for (const auto& sibling : siblings) {
+        if (same_word(sibling, name)) {
+            return {"write " + sibling + ": the API server knows camelCase only", Right{sibling}};
+        }
     }
     if (const auto guess = closest(name, siblings); !guess.empty()) {
-        return "did you mean " + guess + "?";
+        return {"did you mean " + guess + "?"};
     }
     if (!elsewhere.empty()) {
-        return "it belongs to " + elsewhere;
+        return {"it belongs to " + elsewhere};
     }
-    return std::string(find_rule("WP008")->fix);
+    return {std::string(find_rule("WP008")->fix)};
 }
 
 }  // namespace wasmplug::manifest

@@ -5,19 +5,30 @@
 
 #include "base/yaml.hpp"
 #include "manifest/fields.hpp"
+#include "manifest/finding.hpp"
 
-// What to write instead, as far as one value tells. Sentences for Finding::fix.
+// What to write instead, as far as one value tells.
 namespace wasmplug::manifest {
 
 // "string", "array": the type as the API server names it.
 std::string_view wanted_type(Type type);
 
-std::string type_fix(const Field& field, const yaml::Node& node);
-std::string enum_fix(const Field& field, std::string_view text);
-std::string sha_fix(std::string_view text);
-std::string url_fix(std::string_view url);
+// "UNSPECIFIED_PHASE", "unspecified-phase" and "UnspecifiedPhase" are one word to a person.
+bool same_word(std::string_view a, std::string_view b);
 
-// For a field that does not exist at "spec.match[0].port".
-std::string unknown_fix(Kind kind, const std::string& path);
+Remedy type_fix(const Field& field, const yaml::Node& node);
+Remedy enum_fix(const Field& field, std::string_view text);
+Remedy sha_fix(std::string_view text);
+Remedy url_fix(std::string_view url);
+
+// For a field that does not exist at "spec.match[0].port". The right answer is the name of a
+// field beside it.
+Remedy unknown_fix(Kind kind, const std::string& path);
+
+// A text in place of a scalar that YAML takes for something else.
+Remedy quoted(const yaml::Node& scalar, std::string_view key = {});
+
+// The oci:// url that `text` was meant as, when it names a registry and nothing objects to it.
+std::optional<Right> as_image_url(const std::string& text);
 
 }  // namespace wasmplug::manifest

@@ -7,6 +7,7 @@
 
 #include "base/terminal.hpp"
 #include "istio/go_url.hpp"
+#include "manifest/fixes.hpp"
 #include "manifest/layers.hpp"
 
 // What k8s.io/apimachinery says of every object (pkg/api/validation/objectmeta.go,
@@ -115,9 +116,9 @@ void wrong_type(const Node& node, const Trail& trail, std::string_view wanted, F
         "WP005", trail, node.range(),
         fmt::format("cannot unmarshal {} into Go struct field ObjectMeta.{} of type {}",
                     json_type(node), trail.to_string(), wanted));
-    finding.fix = node.kind() == yaml::Kind::scalar && wanted == "string"
-                      ? fmt::format("quote it: \"{}\"", node.text())
-                      : fmt::format("write a {}", wanted);
+    finding.remedy(node.kind() == yaml::Kind::scalar && wanted == "string"
+                       ? quoted(node)
+                       : Remedy{fmt::format("write a {}", wanted)});
 }
 
 std::string name_fix(std::string_view name) {
@@ -265,6 +266,9 @@ void check_known(const Node& node, const std::array<std::string_view, N>& known,
         const auto guess = closest(key, known);
         if (!guess.empty()) {
             finding.fix = "did you mean " + guess + "?";
+            if (same_word(guess, key)) {
+                finding.right = Right{guess};
+            }
         } else if (trail.to_string().empty() &&
                    find_field(Kind::wasm_plugin, "spec." + key) != nullptr) {
             finding.fix = "it belongs below spec: indent it";

@@ -61,6 +61,7 @@ DocumentResult summarize(const Checked& checked) {
                                    .end = file.position(finding.range.end),
                                    .message = finding.message,
                                    .fix = finding.fix,
+                                   .right = finding.right,
                                    .excerpt = file.excerpt(finding.range)});
     }
     return result;

@@ -21,6 +21,7 @@ struct Diagnostic {
     yaml::Position end;  // one past the last column
     std::string message;
     std::string fix;
+    std::optional<Right> right;
     std::string excerpt;  // the line and a caret below it
 };
 

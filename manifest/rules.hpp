@@ -18,6 +18,10 @@ std::string_view to_string(Layer layer);
 // "the API server", for sentences.
 std::string_view name_of(Layer layer);
 
+// What `validate --fix` may do about a rule's findings, where the text leaves one right answer
+// (Finding::right): write another value, give the key another name, take the entry away.
+enum class Mending { none, value, key, removal };
+
 struct Rule {
     std::string_view id;
     Level level;
@@ -26,6 +30,7 @@ struct Rule {
     std::string_view reason;  // why that matters, with what Istio does
     std::string_view fix;     // what to write instead
     std::string_view source;  // where the behaviour is decided
+    Mending mending = Mending::none;
 };
 
 // In the order of their ids.

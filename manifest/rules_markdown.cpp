@@ -35,7 +35,11 @@ std::string section(std::string_view title, std::string_view from, std::string_v
         if (!rule.reason.empty()) {
             text += fmt::format(" {}.", cell(rule.reason));
         }
-        text += fmt::format("\n\nFix: {}.\n\nSource: {}\n", cell(rule.fix), rule.source);
+        text += fmt::format("\n\nFix: {}.{}\n\nSource: {}\n", cell(rule.fix),
+                            rule.mending == Mending::none
+                                ? ""
+                                : " `validate --fix` does it where there is one right answer.",
+                            rule.source);
     }
     return text;
 }

@@ -9,6 +9,7 @@
 
 #include "istio/go_url.hpp"
 #include "istio/plugin_url.hpp"
+#include "manifest/fixes.hpp"
 #include "manifest/layers.hpp"
 
 namespace wasmplug::manifest {
@@ -96,7 +97,7 @@ class Runtime {
             if (placeholder(text)) {
                 finding.fix = "fill in the placeholder";
             } else if (!url.explicit_scheme && text.find("://") == npos) {
-                finding.fix = "write oci://" + text;
+                finding.remedy({"write oci://" + text, as_image_url(text)});
             }
             return;
         }
@@ -119,8 +120,13 @@ class Runtime {
             auto& finding = add("WP033", Trail(up, "url"), node.range(),
                                 fmt::format("Envoy opens a file named \"{}\"", url.path));
             const auto rest = text.substr(text.find(':') + 1);
-            finding.fix =
-                "write file:///" + rest.substr(std::min(rest.find_first_not_of('/'), rest.size()));
+            const auto slashes = std::min(rest.find_first_not_of('/'), rest.size());
+            const auto meant = "file:///" + rest.substr(slashes);
+            finding.fix = "write " + meant;
+            // file://opt/x may also be meant for a path of the proxy's working folder.
+            if (slashes != 2 && slashes != rest.size()) {
+                finding.right = Right{meant};
+            }
         }
         for (const std::string_view name : {"sha256", "imagePullPolicy", "imagePullSecret"}) {
             const auto* value = scalar(payload, name);
@@ -159,17 +165,21 @@ class Runtime {
         const Trail trail(up, "url");
         if (!url.explicit_scheme && looks_like_scheme(text)) {
             const auto slashes = text.find("//");
+            const auto scheme = text.substr(0, text.find_first_of("./"));
             add("WP035", trail, node.range(),
                 fmt::format("\"{}\" is an image name on Docker Hub: the colon is missing", text))
-                .fix = fmt::format("write {}:{}", text.substr(0, text.find_first_of("./")),
-                                   text.substr(slashes));
+                .write_instead((scheme == "docker" ? "oci" : scheme) + ":" + text.substr(slashes));
             return;
         }
         if (!url.explicit_scheme && looks_like_path(text)) {
-            add("WP032", trail, node.range(),
-                fmt::format("without a scheme this is the image oci://{}, not a file", text))
-                .fix = text.starts_with('/') ? "write file://" + text
-                                             : "write file:///PATH, or the image's full reference";
+            auto& finding =
+                add("WP032", trail, node.range(),
+                    fmt::format("without a scheme this is the image oci://{}, not a file", text));
+            if (text.starts_with('/')) {
+                finding.write_instead("file://" + text);
+            } else {
+                finding.fix = "write file:///PATH, or the image's full reference";
+            }
             return;
         }
         if (!url.unfetchable.empty()) {
@@ -177,7 +187,8 @@ class Runtime {
             if (placeholder(text)) {
                 finding.fix = "fill in the placeholder";
             } else if (text.find_last_not_of(' ') + 1 != text.size()) {
-                finding.fix = "take the blank at the end away";
+                finding.remedy({"take the blank at the end away",
+                                Right{text.substr(0, text.find_last_not_of(' ') + 1)}});
             } else if (url.path.empty()) {
                 finding.fix = "write oci://HOST/REPOSITORY:TAG";
             }
@@ -194,7 +205,8 @@ class Runtime {
             add("WP037", trail, node.range(), "credentials in an oci url are dropped");
         }
         if (url.query_dropped) {
-            add("WP038", trail, node.range(), "the query or fragment of an oci url is dropped");
+            add("WP038", trail, node.range(), "the query or fragment of an oci url is dropped")
+                .right = Right{text.substr(0, text.find_first_of("?#"))};
         }
         if (url.image->registry.empty()) {
             add("WP034", trail, node.range(),
@@ -289,7 +301,8 @@ class Runtime {
             add("WP052", trail, node.range(),
                 fmt::format("the secret is looked for in the plugin's own namespace{}, not in {}",
                             object_.ns.empty() ? "" : " " + std::string(object_.ns), ns))
-                .fix = fmt::format("write imagePullSecret: {}", rest.substr(slash + 1));
+                .remedy({fmt::format("write imagePullSecret: {}", rest.substr(slash + 1)),
+                         Right{std::string(rest.substr(slash + 1))}});
         }
     }
 
@@ -513,7 +526,8 @@ class Runtime {
             if (scalar(*metadata, key) != nullptr) {
                 const Trail trail(root_, "metadata");
                 add("WP053", Trail(trail, key), key_range(*metadata, key),
-                    fmt::format("{} is the API server's own: this cannot be created afresh", key));
+                    fmt::format("{} is the API server's own: this cannot be created afresh", key))
+                    .right = Right{};
                 return;
             }
         }

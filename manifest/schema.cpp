@@ -139,11 +139,11 @@ class Schema {
                 fmt::format("{}: Invalid value: \"{}\": {} in body must be of type {}: \"{}\"",
                             path, given_type(node), path, wanted_type(field.type),
                             given_type(node)));
-            finding.fix = type_fix(field, node);
+            finding.remedy(type_fix(field, node));
             // What stands in a mapping where a scalar belongs is unknown to the decoder too.
             if (node.is_mapping() && field.type != Type::list) {
                 each_entry(node, [&](const std::string& key, const Node& key_node, const Node&) {
-                    unknown(Trail(trail, key), key_node);
+                    unknown(Trail(trail, key), key_node).right.reset();
                 });
             }
             return;
@@ -194,7 +194,12 @@ class Schema {
             const Trail below(trail, key);
             const auto* child = find_child(field, key);
             if (child == nullptr) {
-                unknown(below, key_node);
+                auto& finding = unknown(below, key_node);
+                const auto* meant =
+                    finding.right ? find_child(field, finding.right->text) : nullptr;
+                if (meant != nullptr && !has_type(*meant, value)) {
+                    finding.right.reset();  // another name would not be all
+                }
             } else if (child->since > minor_) {
                 auto& finding = findings_.add(
                     "WP020", below, key_node.range(),
@@ -270,7 +275,8 @@ class Schema {
                          fmt::format(
                              "{}: Invalid value: \"{}\": {} in body must be of type string: \"{}\"",
                              path, given_type(value), path, given_type(value)))
-                    .fix = fmt::format("quote it: {}: \"{}\"", key, value.text());
+                    .remedy(value.kind() == yaml::Kind::scalar ? quoted(value, key)
+                                                               : Remedy{"write a string"});
                 return;
             }
             const auto text = value.as_string().value_or("");
@@ -313,11 +319,14 @@ class Schema {
             const Trail below(trail, index++);
             if (!item.is_mapping()) {
                 const auto path = below.to_string();
-                findings_.add(
+                auto& finding = findings_.add(
                     item.is_null() ? "WP025" : "WP005", below, item.range(),
                     fmt::format("{}: Invalid value: \"{}\": {} in body must be of type object: "
                                 "\"{}\"",
                                 path, given_type(item), path, given_type(item)));
+                if (item.is_null()) {
+                    finding.right = Right{};
+                }
                 continue;
             }
             check_object(field, item, below);
@@ -365,7 +374,7 @@ class Schema {
                     .add("WP013", trail, node.range(),
                          fmt::format("{}: Invalid value: {}: {}", trail.to_string(), go_quote(text),
                                      verdict))
-                    .fix = url_fix(text);
+                    .remedy(url_fix(text));
             }
         }
         if (field.cel == Cel::no_namespace && minor_ >= field.cel_since && !text.empty()) {
@@ -402,7 +411,7 @@ class Schema {
                 fmt::format("{}: Invalid value: {}: {} in body should match '{}'", path,
                             go_quote(text), path, to_string(field.pattern)));
             if (field.pattern == Pattern::sha256) {
-                finding.fix = sha_fix(text);
+                finding.remedy(sha_fix(text));
             }
         }
     }
@@ -429,7 +438,7 @@ class Schema {
                 return;
             }
         }
-        findings_.add("WP007", trail, node.range(), message).fix = enum_fix(field, text);
+        findings_.add("WP007", trail, node.range(), message).remedy(enum_fix(field, text));
     }
 
     void check_integer(const Field& field, const Node& node, const Trail& trail) {
@@ -451,10 +460,12 @@ class Schema {
         }
     }
 
-    void unknown(const Trail& trail, const Node& key) {
+    Finding& unknown(const Trail& trail, const Node& key) {
         const auto path = trail.to_string();
-        findings_.add("WP008", trail, key.range(), fmt::format("unknown field \"{}\"", path)).fix =
-            unknown_fix(object_.kind, path);
+        auto& finding =
+            findings_.add("WP008", trail, key.range(), fmt::format("unknown field \"{}\"", path));
+        finding.remedy(unknown_fix(object_.kind, path));
+        return finding;
     }
 
     const Object& object_;

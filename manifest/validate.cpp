@@ -7,6 +7,7 @@
 
 #include "base/terminal.hpp"
 #include "istio/go_url.hpp"
+#include "manifest/fixes.hpp"
 
 namespace wasmplug::manifest {
 namespace {
@@ -63,6 +64,13 @@ bool check_problems(const Object& object, Findings& findings) {
     return any;
 }
 
+constexpr std::array our_kinds = {std::string_view("WasmPlugin"),
+                                  std::string_view("TrafficExtension")};
+
+bool is_our_kind(std::string_view name) {
+    return std::find(our_kinds.begin(), our_kinds.end(), name) != our_kinds.end();
+}
+
 void check_unidentified(const Object& object, Findings& findings) {
     const auto& root = *object.root;
     if (!root.is_mapping()) {
@@ -83,23 +91,29 @@ void check_unidentified(const Object& object, Findings& findings) {
         "WP003", {}, beginning_of(root),
         kind ? "Object 'apiVersion' is missing" : "Object 'Kind' is missing: no kind is set");
     if (kind) {
+        finding.path = "apiVersion";
         finding.fix = "add apiVersion: " + std::string(api_version);
+        if (is_our_kind(object.kind_name)) {
+            finding.right = Right{std::string(api_version)};
+        }
     }
 }
 
 void check_unserved(const Object& object, Findings& findings) {
-    const auto plugin =
-        std::array{to_string(Kind::wasm_plugin), to_string(Kind::traffic_extension)};
-    const bool kind_known =
-        std::find(plugin.begin(), plugin.end(), object.kind_name) != plugin.end();
+    const bool kind_known = is_our_kind(object.kind_name);
     auto& finding =
         findings.add("WP004", {}, key_range(*object.root, kind_known ? "apiVersion" : "kind"),
                      fmt::format("no matches for kind {} in version {}", go_quote(object.kind_name),
                                  go_quote(object.api_version)));
+    finding.path = kind_known ? "apiVersion" : "kind";
     if (kind_known) {
-        finding.fix = "write apiVersion: " + std::string(api_version);
-    } else if (const auto guess = closest(object.kind_name, plugin); !guess.empty()) {
+        finding.remedy(
+            {"write apiVersion: " + std::string(api_version), Right{std::string(api_version)}});
+    } else if (const auto guess = closest(object.kind_name, our_kinds); !guess.empty()) {
         finding.fix = "write kind: " + guess;
+        if (same_word(guess, object.kind_name)) {
+            finding.right = Right{guess};
+        }
     }
 }
 

@@ -282,10 +282,12 @@ class Webhook {
         if (value != nullptr && object_.kind == Kind::wasm_plugin) {
             const Trail trail(root, "metadata");
             const Trail below(trail, "annotations");
-            findings_.add("WP022", Trail(below, "istio.io/dry-run"),
-                          key_range(*annotations, "istio.io/dry-run"),
-                          "has unsupported annotation istio.io/dry-run, please remove the "
-                          "annotation");
+            findings_
+                .add("WP022", Trail(below, "istio.io/dry-run"),
+                     key_range(*annotations, "istio.io/dry-run"),
+                     "has unsupported annotation istio.io/dry-run, please remove the "
+                     "annotation")
+                .right = Right{};
         }
     }
 

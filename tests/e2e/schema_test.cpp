@@ -401,6 +401,8 @@ const std::map<std::string, Scenario>& scenarios() {
                               "- {apiVersion: extensions.istio.io/v1alpha1, kind: WasmPlugin, "
                               "metadata: {name: a}, spec: {url: \"oci://r.example/a:1\"}}\n");
               b.take({"validate", "m.yaml", "bad.yaml", "list.yaml"}, {3});
+              b.take({"validate", "--fix", "--dry-run", "bad.yaml"}, {3});
+              b.take({"validate", "--fix", "bad.yaml"}, {3});
           }}},
         {"version",
          {nothing,
