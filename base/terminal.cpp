@@ -203,12 +203,24 @@ std::string wrap(std::string_view text, std::size_t width, std::size_t indent) {
     return out;
 }
 
+namespace {
+
+// Unicode's marks, embeddings, overrides and isolates of direction: what is read is not what is
+// there.
+bool turns_the_line(char32_t c) {
+    return c == 0x061C || c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) ||
+           (c >= 0x2066 && c <= 0x2069);
+}
+
+}  // namespace
+
 std::string printable(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
         const auto [c, size] = decode(text);
-        const bool control = (c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7F && c < 0xA0);
+        const bool control =
+            (c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7F && c < 0xA0) || turns_the_line(c);
         if (control || (c == 0xFFFD && size == 1)) {
             for (const char byte : text.substr(0, size)) {
                 out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 
 #include <nlohmann/json.hpp>
 
@@ -13,6 +15,7 @@
 #include "istio/plugin_url.hpp"
 #include "manifest/validate.hpp"
 #include "plugintest/file.hpp"
+#include "tests/fuzz/oci_fuzz.hpp"
 #include "tests/support/fuzz.hpp"
 #include "wasm/lint.hpp"
 #include "wasm/loading.hpp"
@@ -28,8 +31,8 @@ const std::string small_module = base64_decode(
     "b25fMF8yXzEAAAoEAQIACwAOBG5hbWUBBwEABG1haW4AHwlwcm9kdWNlcnMBCGxhbmd1YWdl"
     "AQRSdXN0BDEuOTY=");
 
-const std::vector<FuzzTarget>& targets() {
-    static const std::vector<FuzzTarget> all = {
+std::vector<FuzzTarget> own_targets() {
+    return {
         {"yaml",
          [](std::string_view input) {
              const auto file = yaml::File::parse(std::string(input), "input.yaml");
@@ -75,6 +78,14 @@ const std::vector<FuzzTarget>& targets() {
          {"https://user:password@host.example:8443/a/../b?x=%20#f", "oci://a.example/b/c@sha256:d",
           "//other.example/x", "?only=query"}},
     };
+}
+
+const std::vector<FuzzTarget>& targets() {
+    static const std::vector<FuzzTarget> all = [] {
+        auto joined = own_targets();
+        std::ranges::move(oci_targets(), std::back_inserter(joined));
+        return joined;
+    }();
     return all;
 }
 

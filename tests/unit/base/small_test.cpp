@@ -252,6 +252,7 @@ TEST(Terminal, MeasuresWhatIsSeen) {
 TEST(Terminal, ShowsControlCharactersInsteadOfSendingThem) {
     EXPECT_EQ(printable("a\x1b[2Jb\r\n\t"), "a\\x1b[2Jb\\x0d\n\t");
     EXPECT_EQ(printable("\xff\xc2\x9b"), "\\xff\\xc2\\x9b");
+    EXPECT_EQ(printable("a\u202egnp"), "a\\xe2\\x80\\xaegnp");
     EXPECT_EQ(printable("grün"), "grün");
 }
 

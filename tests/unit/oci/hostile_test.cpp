@@ -1,5 +1,6 @@
 // Every hostile shape of a layer is refused with a clear error, before its bytes are believed.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "base/error.hpp"
 #include "oci/gzip.hpp"
@@ -159,6 +160,53 @@ TEST(HostileLayer, StopsABombAtItsLimit) {
     EXPECT_LT(packed.size(), 100'000U);
     EXPECT_THROW(bomb.write(packed), Error);
     EXPECT_LE(unpacked, std::uint64_t{9} << 20);
+}
+
+// What is unpacked flows through: a file of 300 MiB that compresses to a few hundred KiB, then the
+// module. And names that want to be kept are not kept for long.
+TEST(HostileLayer, ABombBesideTheModuleTakesNoMemory) {
+    constexpr std::size_t part = std::size_t{10} << 20;
+    constexpr std::size_t parts = 30;
+    const std::string zeros = gzip(std::string(part, '\0'));
+    const auto peak = [] {
+        rusage usage{};
+        ::getrusage(RUSAGE_SELF, &usage);
+        return usage.ru_maxrss;  // KiB
+    };
+    std::string path;
+    const long before = peak();
+    std::string layer = gzip(tar_header("zeros", part * parts));
+    for (std::size_t i = 0; i < parts; ++i) {
+        layer += zeros;
+    }
+    layer += gzip(tar_padding(part * parts) + entry("plugin.wasm", wasm) + tar_end());
+    EXPECT_EQ(unpack(layer), "good");
+    EXPECT_LT(peak() - before, 32 * 1024);
+}
+
+TEST(HostileLayer, RefusesALongNameOfAGigabyte) {
+    for (const char type : {'x', 'g', 'L'}) {
+        std::string header = entry("huge", "", type);
+        header.replace(124, 12, std::string("10000000000\0", 12));
+        header.replace(148, 8, "        ");
+        unsigned sum = 0;
+        for (const char c : header) {
+            sum += static_cast<unsigned char>(c);
+        }
+        char digits[8];
+        std::snprintf(digits, sizeof digits, "%06o", sum);
+        header.replace(148, 7, std::string(digits, 6) + '\0');
+        EXPECT_NE(unpack(gzip(header)), "good") << type;
+        EXPECT_EQ(unpack(gzip(header)).find("middle"), std::string::npos)
+            << "refused by its size, not when the data ran out";
+    }
+}
+
+// Names are shown, never used as paths; what could turn a line of a terminal around is escaped.
+TEST(HostileLayer, ShowsNamesHarmlessly) {
+    const std::string shown = unpack_tar(entry("../\xe2\x80\xaegnp.wasm", wasm));
+    EXPECT_NE(shown.find("points out of the archive"), std::string::npos);
+    EXPECT_EQ(shown.find("\xe2\x80\xae"), std::string::npos) << shown;
 }
 
 TEST(HostileLayer, RefusesTooManyEntries) {

@@ -1,8 +1,12 @@
 #include "oci/package.hpp"
 
 #include <gtest/gtest.h>
+#include <libdeflate.h>
+#include <zlib.h>
 
+#include <algorithm>
 #include <fstream>
+#include <span>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -62,6 +66,45 @@ TEST_F(PackageTest, TheSameBytesGiveTheSameDigests) {
     // The tar is ours alone, so its digest holds with every deflate library.
     EXPECT_EQ(one.diff_id,
               "sha256:4593debf1329bb9cf3c6f61e8ddb8b5fcb6997eadb7522e337b2b7ab38bb2d6d");
+}
+
+// The digest of an image is over packed bytes, so it holds for one version of a deflate library.
+// Another one is no fault: it gets its line here once it is seen.
+struct PinnedDigest {
+    std::string_view library;
+    std::string_view digest;
+};
+
+constexpr PinnedDigest small_images[] = {
+    {"libdeflate 1.14", "sha256:5380e340dad6452b8f99d40858d30daf5dfb12e79e53b0db07f0305f9eb84b47"},
+};
+constexpr PinnedDigest large_images[] = {
+    {"zlib 1.2.13", "sha256:41f7420960af01a2e36fbd0f75f2bf09a27e5332bedea317648faf5027a6649d"},
+};
+
+void expect_pinned(std::span<const PinnedDigest> table, const std::string& library,
+                   const Package& package) {
+    const auto pinned = std::ranges::find(table, library, &PinnedDigest::library);
+    if (pinned == table.end()) {
+        GTEST_SKIP() << "no digest is pinned for " << library << "; here it is "
+                     << package.image.manifest.digest;
+    }
+    EXPECT_EQ(package.image.manifest.digest, pinned->digest) << library;
+}
+
+TEST_F(PackageTest, TheDigestOfASmallImageIsPinnedForEachLibdeflate) {
+    expect_pinned(small_images, "libdeflate " LIBDEFLATE_VERSION_STRING, make());
+}
+
+TEST_F(PackageTest, TheDigestOfALargeImageIsPinnedForEachZlib) {
+    const auto path = write("plugin.wasm", module_bytes);
+    std::string text;
+    while (text.size() < std::size_t{9} << 20) {
+        text += "a line of text that repeats with a number " + std::to_string(text.size()) + "\n";
+    }
+    write_file(path, module_bytes + std::string("\0\xff\xff\xff\x04\0", 6) + text);
+    expect_pinned(large_images, std::string("zlib ") + zlibVersion(),
+                  make_package({.module = path}));
 }
 
 TEST_F(PackageTest, CompatIsAValidImageWithItsDiffId) {
