@@ -204,9 +204,9 @@ std::optional<Wanted> moved(const State& state, const std::vector<Move>& moves,
 
 std::string pull_secret_note(const Located& located) {
     const Site* url = located.site(Role::url);
-    const yaml::Node* secret = url == nullptr || url->place.mapping == nullptr
+    const yaml::Node* secret = url == nullptr || url->place.value == nullptr
                                    ? nullptr
-                                   : url->place.mapping->find("imagePullSecret");
+                                   : url->place.value->find("imagePullSecret");
     if (secret == nullptr || secret->text().empty()) {
         return {};
     }
