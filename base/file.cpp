@@ -57,6 +57,19 @@ std::string read_to_end(int fd, const std::string& name, std::size_t limit) {
     }
 }
 
+void write_to(int fd, std::string_view bytes, const std::string& name) {
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            throw system_error("cannot write " + name, errno);
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+}
+
 Fd open_for_reading(const fs::path& path) {
     Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) {
@@ -167,6 +180,10 @@ std::string read_stdin(std::size_t limit) {
     return read_to_end(STDIN_FILENO, "standard input", limit);
 }
 
+void write_stdout(std::string_view bytes) {
+    write_to(STDOUT_FILENO, bytes, "standard output");
+}
+
 FileReader::FileReader(const fs::path& path) : path_(path), fd_(open_for_reading(path)) {
     struct stat info = {};
     if (::fstat(fd_.get(), &info) != 0) {
@@ -227,16 +244,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t n = ::write(fd_.get(), bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            throw system_error("cannot write " + path_.string(), errno);
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
+    write_to(fd_.get(), bytes, path_.string());
 }
 
 void AtomicFile::sync() {

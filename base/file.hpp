@@ -24,6 +24,9 @@ std::optional<std::string> read_file_if_there(const std::filesystem::path& path,
 // All of standard input ("-" on a command line), up to `limit` bytes.
 std::string read_stdin(std::size_t limit = std::size_t{64} << 20);
 
+// Straight to the descriptor: for workers, whose Output belongs to the process that they were.
+void write_stdout(std::string_view bytes);
+
 // Random access to a file that is too large to hold: image layers, archives.
 class FileReader {
   public:

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -16,13 +15,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 struct HttpClient::Impl {
-    explicit Impl(std::string agent) : user_agent(std::move(agent)) {
-        static std::once_flag once;
-        std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-        multi = curl_multi_init();
-        if (multi == nullptr) {
-            throw Error("libcurl cannot start");
-        }
+    explicit Impl(std::string agent) : user_agent(std::move(agent)), multi(new_multi()) {
         curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 32L);
     }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <mutex>
 #include <string_view>
 
 #include "base/image_reference.hpp"
@@ -244,6 +245,16 @@ std::string host_of(const HttpTransfer& transfer) {
 }
 
 }  // namespace
+
+CURLM* new_multi() {
+    static std::once_flag once;
+    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+    CURLM* multi = curl_multi_init();
+    if (multi == nullptr) {
+        throw Error("libcurl cannot start");
+    }
+    return multi;
+}
 
 void prepare(HttpTransfer& transfer, const std::string& user_agent) {
     const HttpRequest& request = *transfer.request;

@@ -38,6 +38,9 @@ struct HttpTransfer {
     bool success() const { return response.status >= 200 && response.status < 300; }
 };
 
+// A loop of libcurl's, which is set up at the first one. Throws Error when it cannot start.
+CURLM* new_multi();
+
 // Sets everything on `easy` for the current hop and starts the transfer's watch; the handle is
 // reset first.
 void prepare(HttpTransfer& transfer, const std::string& user_agent);

@@ -8,11 +8,13 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <thread>
 
@@ -91,6 +93,27 @@ void limit_child(int resource, rlim_t value) {
     ::setrlimit(static_cast<__rlimit_resource>(resource), &limit);
 }
 
+bool has_threads() {
+    std::error_code none;
+    std::filesystem::directory_iterator tasks("/proc/self/task", none);
+    const auto count = std::distance(begin(tasks), end(tasks));
+    return none || count != 1;
+}
+
+// The rest of a forked child. Nothing of ours is torn down: it belongs to the parent.
+[[noreturn]] void serve(const ProcessSpec& spec, int status) {
+    if (::close_range(STDERR_FILENO + 1, ~0U, 0) != 0) {
+        ::close(status);
+    }
+    int code = 1;
+    try {
+        code = spec.in_fork();
+    } catch (...) {
+        code = 1;
+    }
+    ::_exit(code);
+}
+
 // Runs between fork and exec: only async-signal-safe calls. Reports errno through `status`.
 [[noreturn]] void become(const ProcessSpec& spec, const Streams& streams, const char* program,
                          char* const* argv, char* const* env, int status) {
@@ -115,6 +138,9 @@ void limit_child(int resource, rlim_t value) {
         limit_child(RLIMIT_CORE, 0);
     }
     if (spec.directory.empty() || ::chdir(spec.directory.c_str()) == 0) {
+        if (program == nullptr) {
+            serve(spec, status);
+        }
         ::execve(program, argv, env);
     }
     const int failed = errno;
@@ -124,7 +150,7 @@ void limit_child(int resource, rlim_t value) {
 
 // The child's pid, once exec has succeeded.
 pid_t spawn(const ProcessSpec& spec, const Streams& streams) {
-    std::string path_in_spec;
+    const bool forks = spec.in_fork && !has_threads();
     const auto environment = [&](const std::string& name) -> std::optional<std::string> {
         for (const auto& [changed, value] : spec.env) {
             if (changed == name) {
@@ -133,12 +159,12 @@ pid_t spawn(const ProcessSpec& spec, const Streams& streams) {
         }
         return process_environment(name);
     };
-    const auto program = find_program(spec.argv.at(0), environment);
-    if (!program) {
+    const auto program = forks ? std::nullopt : find_program(spec.argv.at(0), environment);
+    if (!program && !forks) {
         throw Error("cannot run " + spec.argv[0] + ": not found on PATH",
                     "install it, or put it on PATH");
     }
-    const auto env_texts = environment_for(spec);
+    const auto env_texts = forks ? std::vector<std::string>{} : environment_for(spec);
     const auto env = pointers(env_texts);
     const auto argv = pointers(spec.argv);
     Pipe status;
@@ -147,7 +173,8 @@ pid_t spawn(const ProcessSpec& spec, const Streams& streams) {
         throw system_error("cannot start " + spec.argv[0], errno);
     }
     if (pid == 0) {
-        become(spec, streams, program->c_str(), argv.data(), env.data(), status.write_end.get());
+        become(spec, streams, program ? program->c_str() : nullptr, argv.data(), env.data(),
+               status.write_end.get());
     }
     if (!spec.inherit) {
         ::setpgid(pid, pid);  // in both processes: whoever comes first
@@ -394,6 +421,16 @@ Child::~Child() = default;
 
 int Child::pid() const {
     return impl_->pid;
+}
+
+std::chrono::nanoseconds Child::processor_time() const {
+    clockid_t clock{};
+    timespec used{};
+    if (impl_->exit_code || ::clock_getcpuclockid(impl_->pid, &clock) != 0 ||
+        ::clock_gettime(clock, &used) != 0) {
+        return std::chrono::nanoseconds(0);
+    }
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
 std::optional<int> Child::ended() {

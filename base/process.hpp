@@ -19,6 +19,11 @@ struct ProcessSpec {
     std::filesystem::path directory;  // empty: stay where we are
     // Changes to our environment: a value sets, nothing unsets.
     std::vector<std::pair<std::string, std::optional<std::string>>> env;
+    // Called in a fork of this process, which ends with what it returns, instead of running argv:
+    // a worker of ours saves an exec that way. Only while we have no other thread, for a lock that
+    // one holds would stay held for ever; argv has to do the same work otherwise. It writes with
+    // write_stdout(), never through a stream of ours.
+    std::function<int()> in_fork;
     std::string input;  // standard input; at its end it is closed
     // Streamed as it arrives, and then not kept in the result.
     std::function<void(std::string_view)> on_stdout;
@@ -56,6 +61,9 @@ class Child {
     ~Child();
 
     int pid() const;
+
+    // Used so far by all of its threads; 0 when it has ended.
+    std::chrono::nanoseconds processor_time() const;
 
     // Its exit code (128 + N for signal N) once it has ended; all of its output has been handed
     // over by then. Not to be called from the spec's callbacks.

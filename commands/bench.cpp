@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +15,7 @@
 
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "commands/bench_load.hpp"
 #include "commands/command.hpp"
 #include "commands/test_files.hpp"
 
@@ -28,7 +31,39 @@ struct BenchOptions {
     std::string baseline;
     std::string fail_on;
     std::vector<std::string> reports;
+    std::string engine = "embedded";
+    std::string envoy;
+    LoadFlags load;
 };
+
+// Endpoints under load: the times are real ones.
+struct LoadResult {
+    std::string engine;
+    std::vector<host::LoadComparison> comparisons;
+    std::vector<std::string> over;
+};
+
+std::string to_text(const LoadResult& result) {
+    std::string text;
+    for (const auto& each : result.comparisons) {
+        text += (text.empty() ? "" : "\n") + host::to_text(each);
+    }
+    for (const auto& reason : result.over) {
+        text += fmt::format("✗ {}\n", printable(reason));
+    }
+    return text;
+}
+
+nlohmann::ordered_json to_json(const LoadResult& result) {
+    auto comparisons = nlohmann::ordered_json::array();
+    for (const auto& each : result.comparisons) {
+        comparisons.push_back(host::to_json(each));
+    }
+    return {{"version", 1},
+            {"engine", result.engine},
+            {"comparisons", std::move(comparisons)},
+            {"over", result.over}};
+}
 
 struct BenchResult {
     std::vector<BenchFigures> figures;
@@ -141,13 +176,52 @@ std::string html_report(const std::string& text) {
     return text.substr(prefix.size());
 }
 
+ExitCode run_load(const BenchOptions& options, Services& services) {
+    if (!options.baseline.empty() || !options.reports.empty()) {
+        throw usage_error("--baseline and --report are for the embedded host");
+    }
+    const auto percent = percent_of(options.fail_on);
+    LoadResult result;
+    if (!options.load.url.empty()) {
+        if (!options.subjects.empty()) {
+            throw usage_error("--url measures an endpoint, and no test file");
+        }
+        if (percent && options.load.baseline_url.empty()) {
+            throw usage_error("--fail-on compares with a baseline, and there is none",
+                              "add --baseline-url URL");
+        }
+        result.engine = "url";
+        result.comparisons.push_back(load_urls(options.load, services));
+    } else {
+        result.engine = "envoy";
+        const auto subjects =
+            options.subjects.empty() ? std::vector<std::string>{"."} : options.subjects;
+        for (const auto& file : test_files_of(subjects)) {
+            auto each = load_in_envoy(options.load, options.envoy, file, options.module, services);
+            std::move(each.begin(), each.end(), std::back_inserter(result.comparisons));
+        }
+    }
+    for (const auto& each : result.comparisons) {
+        for (const auto& reason :
+             percent ? host::worse(each, *percent) : std::vector<std::string>{}) {
+            result.over.push_back(each.name.empty() ? reason : each.name + ": " + reason);
+        }
+    }
+    services.out.show(result);
+    return result.over.empty() ? ExitCode::ok : ExitCode::rejected;
+}
+
 ExitCode run_bench(const BenchOptions& given, Services& services) {
     BenchOptions options = given;
-    if (options.subjects.empty()) {
-        options.subjects = {"."};
-    }
+    check_load_flags(options.load);
     for (const auto& report : options.reports) {
         html_report(report);
+    }
+    if (!options.load.url.empty() || options.engine == "envoy") {
+        return run_load(options, services);
+    }
+    if (options.subjects.empty()) {
+        options.subjects = {"."};
     }
     const auto percent = percent_of(options.fail_on);
     if (percent && options.baseline.empty()) {
@@ -191,25 +265,34 @@ void add_bench(CLI::App& command, Run& selected) {
         ->allow_extra_args(false);
     command
         .add_option("--fail-on", options->fail_on,
-                    "Exit with 3 when a figure is so much over the baseline's")
+                    "Exit with 3 when a figure is surely so much over the baseline's")
         ->type_name("PERCENT")
         ->allow_extra_args(false);
     command.add_option("--report", options->reports, "Also write a page with plots")
         ->type_name("html=FILE")
         ->allow_extra_args(false);
+    choices(command.add_option("--engine", options->engine, "What runs the plugin"),
+            {"embedded", "envoy"});
+    command.add_option("--envoy", options->envoy, "The Envoy to run, instead of the one on PATH")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    add_load_flags(command, options->load);
     command.footer(
         "wasmplug bench\n"
         "wasmplug bench -o json > baseline.json\n"
-        "wasmplug bench --baseline baseline.json --fail-on 5% --report html=bench.html");
+        "wasmplug bench --baseline baseline.json --fail-on 5% --report html=bench.html\n"
+        "wasmplug bench --engine envoy\n"
+        "wasmplug bench --url https://b.example.com --baseline-url https://example.com");
     selects(command, selected, options, run_bench);
 }
 
 }  // namespace
 
 extern const Command bench_command;
-const Command bench_command = {.name = "bench",
-                               .summary = "Measure what a request costs in the embedded host",
-                               .group = Group::create,
-                               .add = add_bench};
+const Command bench_command = {
+    .name = "bench",
+    .summary = "Measure what a request costs: embedded, in Envoy, or at an endpoint",
+    .group = Group::create,
+    .add = add_bench};
 
 }  // namespace wasmplug

@@ -14,9 +14,12 @@
 #include "base/parallel.hpp"
 #include "base/report.hpp"
 #include "commands/command.hpp"
+#include "commands/endpoint_flags.hpp"
 #include "commands/test_files.hpp"
+#include "commands/test_worker.hpp"
 #include "envoy/engine.hpp"
 #include "envoy/server.hpp"
+#include "plugintest/import_gcp.hpp"
 #include "plugintest/live.hpp"
 #include "plugintest/workers.hpp"
 
@@ -39,10 +42,9 @@ struct TestOptions {
     bool watch = false;
     std::vector<std::string> reports;
     std::string url;
-    std::vector<std::string> headers;
-    std::vector<std::string> resolve;
-    std::string ca_file;
+    EndpointFlags endpoint;
     std::string record;
+    std::string import_gcp;
 };
 
 struct TestResult {
@@ -234,17 +236,9 @@ std::optional<std::uint64_t> seed_of(const std::string& text, Services& services
 plugintest::LiveTarget target_of(const TestOptions& options) {
     plugintest::LiveTarget target;
     target.url = options.url;
-    target.resolve = options.resolve;
-    target.tls.ca_file = options.ca_file;
-    for (const auto& header : options.headers) {
-        const auto colon = header.find(':');
-        if (colon == std::string::npos || colon == 0) {
-            throw usage_error(fmt::format("--header {} is not NAME: VALUE", printable(header)));
-        }
-        const auto value = header.find_first_not_of(' ', colon + 1);
-        target.headers.emplace_back(header.substr(0, colon),
-                                    value == std::string::npos ? "" : header.substr(value));
-    }
+    target.headers = parse_header_flags(options.endpoint.headers);
+    target.resolve = options.endpoint.resolve;
+    target.tls.ca_file = options.endpoint.ca_file;
     plugintest::check_target(target);
     return target;
 }
@@ -257,6 +251,17 @@ ExitCode record(const TestOptions& options, Services& services) {
     services.out.print(plugintest::recorded_test(
         target, "GET", url.query.empty() ? url.path : url.path + "?" + url.query, services.send,
         services.cancel));
+    return ExitCode::ok;
+}
+
+// Prints another tester's file as ours.
+ExitCode import(const TestOptions& options, Services& services) {
+    const auto imported = plugintest::import_gcp(
+        options.import_gcp, options.module.empty() ? "build/plugin.wasm" : options.module);
+    for (const auto& note : imported.notes) {
+        services.out.warn(note);
+    }
+    services.out.print(imported.yaml);
     return ExitCode::ok;
 }
 
@@ -296,8 +301,8 @@ TestResult run_all(const TestOptions& options, Services& services) {
         [&](std::size_t i) {
             auto each = job;
             each.file = files[i];
-            return plugintest::run_in_worker(services.program, each, {}, services.spawn,
-                                             services.cancel);
+            return plugintest::run_in_worker({services.program, serve_test_worker}, each, {},
+                                             services.spawn, services.cancel);
         },
         services.cancel);
     return result;
@@ -357,6 +362,9 @@ ExitCode run_test(const TestOptions& given, Services& services) {
     TestOptions options = given;
     if (options.subjects.empty()) {
         options.subjects = {"."};
+    }
+    if (!options.import_gcp.empty()) {
+        return import(options, services);
     }
     if (!options.record.empty()) {
         if (!options.url.empty()) {
@@ -420,20 +428,16 @@ void add_test(CLI::App& command, Run& selected) {
                     "Check what a client sees against this running endpoint instead")
         ->type_name("URL")
         ->allow_extra_args(false);
-    command.add_option("--header", options->headers, "Send this with every request to the URL")
-        ->type_name("NAME:VALUE")
-        ->allow_extra_args(false);
-    command
-        .add_option("--resolve", options->resolve, "Connect to ADDRESS for HOST:PORT of the URL")
-        ->type_name("HOST:PORT:ADDRESS")
-        ->allow_extra_args(false);
-    command.add_option("--ca-file", options->ca_file, "Trust the certificates in this file")
-        ->type_name("FILE")
-        ->allow_extra_args(false);
+    add_endpoint_flags(command, options->endpoint);
     command
         .add_option("--record", options->record,
                     "Ask URL once, and print what it answered as a test file")
         ->type_name("URL")
+        ->allow_extra_args(false);
+    command
+        .add_option("--import-gcp", options->import_gcp,
+                    "Print the tests of this file of the Service Extensions tester as a test file")
+        ->type_name("FILE")
         ->allow_extra_args(false);
     command.footer(
         "wasmplug test\n"
@@ -441,6 +445,7 @@ void add_test(CLI::App& command, Run& selected) {
         "wasmplug test --engine envoy\n"
         "wasmplug test --url https://shop.example.com --header 'x-canary: 1'\n"
         "wasmplug test --record https://shop.example.com/ > shop.test.yaml\n"
+        "wasmplug test --import-gcp tests.textpb > plugin.test.yaml\n"
         "wasmplug test --report junit=report.xml");
     selects(command, selected, options, run_test);
 }

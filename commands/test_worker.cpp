@@ -1,6 +1,6 @@
 // The process that `wasmplug test` runs a test file in: a plugin may do to it what it likes.
 
-#include <unistd.h>
+#include "commands/test_worker.hpp"
 
 #include <memory>
 #include <string>
@@ -12,16 +12,21 @@
 #include "plugintest/workers.hpp"
 
 namespace wasmplug {
+
+void serve_test_worker(const std::string& job) {
+    host::Embedded embedded;
+    plugintest::serve_worker(
+        job, [&](const plugintest::Case& test) { return embedded.run(test); },
+        [](const std::string& line) { write_stdout(line + "\n"); });
+}
+
 namespace {
 
 struct TestWorkerOptions {};
 
-ExitCode run_test_worker(const TestWorkerOptions&, Services& services) {
+ExitCode run_test_worker(const TestWorkerOptions&, Services&) {
     end_on_signals();
-    host::Embedded embedded;
-    plugintest::serve_worker(
-        read_stdin(), [&](const plugintest::Case& test) { return embedded.run(test); },
-        [&](const std::string& line) { services.out.print(line + "\n"); });
+    serve_test_worker(read_stdin());
     return ExitCode::ok;
 }
 

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "envoy/log.hpp"
 
 namespace wasmplug::envoy {
@@ -132,11 +134,17 @@ ordered_json router() {
              typed("envoy.extensions.filters.http.router.v3.Router", ordered_json::object())}};
 }
 
+// The cluster behind a bridge; no test names one so.
+std::string bridged(const std::string& cluster) {
+    return cluster + " behind the bridge";
+}
+
 // What a connection manager has beyond the usual.
 struct Extras {
     std::chrono::milliseconds idle{0};
     bool trailers = false;
     bool access_log = false;
+    std::size_t body_size = 0;  // of a direct response; Envoy's own limit is 4,096 bytes
 };
 
 ordered_json connection_manager(std::string_view name, ordered_json filters, ordered_json route,
@@ -148,7 +156,10 @@ ordered_json connection_manager(std::string_view name, ordered_json filters, ord
         {"stat_prefix", name},
         {"stream_idle_timeout",
          fmt::format("{:.3f}s", static_cast<double>(extras.idle.count()) / 1000)},
-        {"route_config", {{"name", name}, {"virtual_hosts", ordered_json::array({everything})}}},
+        {"route_config",
+         {{"name", name},
+          {"virtual_hosts", ordered_json::array({everything})},
+          {"max_direct_response_body_size_bytes", std::max<std::size_t>(extras.body_size, 4096)}}},
         {"http_filters", std::move(filters)}};
     if (extras.trailers) {
         fields["http_protocol_options"] = {{"enable_trailers", true}};
@@ -175,20 +186,43 @@ ordered_json listener(std::string_view name, ordered_json address, ordered_json 
              ordered_json::array({{{"filters", ordered_json::array({std::move(manager)})}}})}};
 }
 
-ordered_json canned_listener(const Bootstrap& bootstrap) {
-    const ordered_json route{
-        {"match", {{"prefix", "/"}}},
-        {"direct_response",
-         {{"status", 200}, {"body", {{"inline_string", "hello from the canned upstream\n"}}}}},
-        {"response_headers_to_add",
-         ordered_json::array(
-             {{{"header", {{"key", "content-type"}, {"value", "text/plain"}}},
-               {"append_action", "OVERWRITE_IF_EXISTS_OR_ADD"}},
-              {{"header",
-                {{"key", "x-upstream-saw"}, {"value", "%REQ(:METHOD)% %REQ(:PATH)%"}}}}})}};
-    return listener("upstream", address_of(bootstrap.canned_socket),
-                    connection_manager("upstream", ordered_json::array(), route,
-                                       {.idle = bootstrap.stream_idle_timeout}));
+ordered_json header_option(const std::string& name, const std::string& value) {
+    // A percent sign would begin one of Envoy's commands.
+    std::string escaped;
+    for (const char c : value) {
+        escaped += c == '%' ? std::string("%%") : std::string(1, c);
+    }
+    return {{"header", {{"key", name}, {"value", escaped}}},
+            {"append_action", "OVERWRITE_IF_EXISTS_OR_ADD"}};
+}
+
+ordered_json canned_listener(const std::string& name, const std::string& socket,
+                             const CannedAnswer& answer, std::chrono::milliseconds idle) {
+    ordered_json headers = ordered_json::array();
+    for (const auto& [key, value] : answer.headers) {
+        headers.push_back(header_option(key, value));
+    }
+    headers.push_back(
+        {{"header", {{"key", "x-upstream-saw"}, {"value", "%REQ(:METHOD)% %REQ(:PATH)%"}}}});
+    ordered_json response{{"status", answer.status}};
+    if (!answer.body.empty()) {
+        response["body"] = {{"inline_bytes", base64_encode(answer.body)}};
+    }
+    const ordered_json route{{"match", {{"prefix", "/"}}},
+                             {"direct_response", response},
+                             {"response_headers_to_add", headers}};
+    return listener(name, address_of(socket),
+                    connection_manager(name, ordered_json::array(), route,
+                                       {.idle = idle, .body_size = answer.body.size()}));
+}
+
+// HTTP/2 in, HTTP/1.1 out, message by message, trailers too.
+ordered_json bridge_listener(const Cluster& cluster, std::chrono::milliseconds idle) {
+    const ordered_json route{{"match", {{"prefix", "/"}}},
+                             {"route", {{"cluster", bridged(cluster.name)}, {"timeout", "0s"}}}};
+    return listener(bridged(cluster.name), address_of(cluster.bridge),
+                    connection_manager("bridge", ordered_json::array(), route,
+                                       {.idle = idle, .trailers = true}));
 }
 
 }  // namespace
@@ -214,11 +248,24 @@ ordered_json to_json(const Bootstrap& bootstrap) {
         upstream.endpoint = bootstrap.upstream->endpoint;
         upstream.http2 = bootstrap.upstream->http2;
     } else {
-        listeners.push_back(canned_listener(bootstrap));
+        listeners.push_back(canned_listener("upstream", bootstrap.canned_socket, bootstrap.canned,
+                                            bootstrap.stream_idle_timeout));
+    }
+    for (const auto& [socket, answer] : bootstrap.canned_services) {
+        listeners.push_back(
+            canned_listener("service", socket, answer, bootstrap.stream_idle_timeout));
     }
     ordered_json clusters = ordered_json::array({cluster_json(upstream, bootstrap.trailers)});
     for (const auto& cluster : bootstrap.clusters) {
-        clusters.push_back(cluster_json(cluster, bootstrap.trailers));
+        if (cluster.bridge.empty()) {
+            clusters.push_back(cluster_json(cluster, bootstrap.trailers));
+            continue;
+        }
+        listeners.push_back(bridge_listener(cluster, bootstrap.stream_idle_timeout));
+        clusters.push_back(
+            cluster_json({.name = cluster.name, .endpoint = cluster.bridge, .http2 = true}, true));
+        clusters.push_back(
+            cluster_json({.name = bridged(cluster.name), .endpoint = cluster.endpoint}, true));
     }
     return {{"node", {{"id", "wasmplug"}, {"cluster", "wasmplug"}}},
             {"admin", {{"address", loopback(0)}}},

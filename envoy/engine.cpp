@@ -13,6 +13,8 @@
 
 #include "base/json.hpp"
 #include "envoy/bootstrap.hpp"
+#include "envoy/case_bootstrap.hpp"
+#include "envoy/grpc.hpp"
 #include "envoy/loopback.hpp"
 #include "envoy/server.hpp"
 
@@ -35,31 +37,6 @@ std::chrono::milliseconds longest_delay(const Case& test) {
     return std::chrono::ceil<std::chrono::milliseconds>(longest);
 }
 
-FailurePolicy policy_of(plugintest::FailurePolicy policy) {
-    switch (policy) {
-        case plugintest::FailurePolicy::open:
-            return FailurePolicy::open;
-        case plugintest::FailurePolicy::reload:
-            return FailurePolicy::reload;
-        case plugintest::FailurePolicy::closed:
-            break;
-    }
-    return FailurePolicy::closed;
-}
-
-Filter filter_of(const Plugin& plugin, const EnvoySettings& settings) {
-    return {.module = plugin.module,
-            .name = plugin.name,
-            .root_id = plugin.root_id,
-            .vm_id = plugin.vm_id,
-            .configuration = plugin.config,
-            .vm_configuration = plugin.vm_config,
-            .environment = plugin.env,
-            .failure_policy = policy_of(settings.failure_policy),
-            .allow_on_headers_stop_iteration = settings.allow_on_headers_stop_iteration,
-            .allowed_capabilities = settings.allowed_capabilities};
-}
-
 bool is_refusal(const CallTarget& target) {
     return target.reply.kind == CallReply::Kind::refused;
 }
@@ -69,19 +46,32 @@ class Targets {
   public:
     void add(const CallTarget& target) { targets_.push_back({&target, target.times}); }
 
-    CallReply answer(const Message& request) {
+    CallReply answer(const Message& heard) {
+        const bool grpc = is_grpc(heard);
+        const Message request = grpc ? without_frames(heard) : heard;
         for (auto& [target, left] : targets_) {
-            if (left == 0 || (target->matches && !target->matches(request))) {
+            if (left == 0 || target->grpc != grpc ||
+                (target->matches && !target->matches(request))) {
                 continue;
             }
             if (left) {
                 --*left;
             }
-            return target->reply;
+            CallReply reply = target->reply;
+            if (grpc && reply.kind == CallReply::Kind::response) {
+                reply.message = grpc_response(reply);
+            }
+            return reply;
         }
+        // As the embedded host has it: nobody is there.
         CallReply none;
-        none.message.headers = {{":status", "404"}};
+        none.kind = CallReply::Kind::reset;
         return none;
+    }
+
+    bool grpc() const {
+        return std::any_of(targets_.begin(), targets_.end(),
+                           [](const auto& each) { return each.first->grpc; });
     }
 
     bool refuses() const {
@@ -131,9 +121,7 @@ class Run {
   private:
     Bootstrap prepare() {
         Bootstrap bootstrap;
-        for (const auto& plugin : test_.plugins) {
-            bootstrap.filters.push_back(filter_of(plugin, test_.envoy));
-        }
+        bootstrap.filters = filters_of(test_);
         bootstrap.upstream = Cluster{
             .name = "upstream",
             .endpoint = loopback_.add_service("", [this](const Message&) { return upstream(); })};
@@ -150,8 +138,13 @@ class Run {
                     return targets.answer(m);
                 };
             }
-            bootstrap.clusters.push_back(
-                {.name = name, .endpoint = loopback_.add_service(name, std::move(answer))});
+            Cluster cluster{.name = name, .http2 = targets.grpc()};
+            if (cluster.http2 && answer) {
+                cluster.bridge =
+                    fmt::format("@wasmplug-{}-bridge-{}", ::getpid(), bootstrap.clusters.size());
+            }
+            cluster.endpoint = loopback_.add_service(name, std::move(answer));
+            bootstrap.clusters.push_back(std::move(cluster));
         }
         for (const auto& name : test_.envoy.clusters_without_hosts) {
             bootstrap.clusters.push_back({.name = name});
@@ -246,7 +239,8 @@ class Run {
             if (one.service.empty()) {
                 seen.upstream_request = one.request;
             } else {
-                seen.calls.push_back(call_of(one));
+                seen.calls.push_back(is_grpc(one.request) ? grpc_call(one.service, one.request)
+                                                          : call_of(one));
             }
         }
         seen.response = exchange.response;
@@ -357,9 +351,6 @@ std::optional<std::string> cannot_run(const Case& test) {
     }
     std::map<std::string, std::set<bool>> refusing;
     for (const auto& call : test.calls) {
-        if (call.grpc) {
-            return "gRPC calls need HTTP/2 services";
-        }
         if (call.reply.kind == CallReply::Kind::overflow) {
             return "a circuit breaker cannot be opened on request";
         }

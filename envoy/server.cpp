@@ -175,6 +175,10 @@ std::vector<AccessLine> Server::access_log() const {
     return access_;
 }
 
+std::chrono::nanoseconds Server::processor_time() const {
+    return child_->processor_time();
+}
+
 std::optional<int> Server::ended() {
     return child_->ended();
 }

@@ -66,6 +66,9 @@ class Server {
     // A line for each request that has ended, when the bootstrap asked for it.
     std::vector<AccessLine> access_log() const;
 
+    // Processor time it has used so far.
+    std::chrono::nanoseconds processor_time() const;
+
     // Its exit code, once it has ended by itself.
     std::optional<int> ended();
 

@@ -90,24 +90,36 @@ std::vector<BenchCase> bench_cases(const TestFile& file) {
     return cases;
 }
 
+std::optional<Case> bench_exchange(const TestFile& file, const BenchCase& bench, int times,
+                                   std::string& why) {
+    const auto test = std::find_if(file.tests.begin(), file.tests.end(),
+                                   [&](const auto& each) { return each.test.name == bench.use; });
+    if (test == file.tests.end()) {
+        why = fmt::format("no test is called '{}'", bench.use);
+        return std::nullopt;
+    }
+    if (test->test.steps.empty() || !test->test.steps.front().request) {
+        why = fmt::format("the test '{}' sends no request", bench.use);
+        return std::nullopt;
+    }
+    return repeated(test->test, bench, times);
+}
+
 BenchFigures measure(const TestFile& file, const BenchCase& bench, const Engine& engine) {
     BenchFigures figures;
     figures.file = file.path.string();
     figures.name = bench.name;
-    const auto test = std::find_if(file.tests.begin(), file.tests.end(),
-                                   [&](const auto& each) { return each.test.name == bench.use; });
-    if (test == file.tests.end()) {
-        figures.failure = fmt::format("no test is called '{}'", bench.use);
-        return figures;
-    }
-    if (test->test.steps.empty() || !test->test.steps.front().request) {
-        figures.failure = fmt::format("the test '{}' sends no request", bench.use);
+    const auto exchanges = [&](int times) {
+        return bench_exchange(file, bench, times, figures.failure);
+    };
+    const auto none = exchanges(0);
+    if (!none) {
         return figures;
     }
     // A first run reads and compiles the module, so that the load that is shown has all of it.
-    const Observed first = engine(repeated(test->test, bench, 0));
-    const Observed warm = engine(repeated(test->test, bench, bench.warmup));
-    const Observed full = engine(repeated(test->test, bench, bench.warmup + bench.requests));
+    const Observed first = engine(*none);
+    const Observed warm = engine(*exchanges(bench.warmup));
+    const Observed full = engine(*exchanges(bench.warmup + bench.requests));
     if (full.outcome != Outcome::ok && full.outcome != Outcome::local_reply) {
         figures.failure = fmt::format("{}{}{}", plugintest::to_string(full.outcome),
                                       full.message.empty() ? "" : ": ", full.message);

@@ -33,6 +33,12 @@ const std::vector<std::string>& figure_names();
 // What the file's `bench` entries ask for; without any, each test with a single request.
 std::vector<plugintest::BenchCase> bench_cases(const plugintest::TestFile& file);
 
+// The exchange that `bench` repeats, `times` in a row, with the body it asks for; nothing when the
+// file has no such test or that one sends no request: `why` says which.
+std::optional<plugintest::Case> bench_exchange(const plugintest::TestFile& file,
+                                               const plugintest::BenchCase& bench, int times,
+                                               std::string& why);
+
 // Runs the exchange of one test `warmup` times and then `requests` times more, and divides.
 BenchFigures measure(const plugintest::TestFile& file, const plugintest::BenchCase& bench,
                      const plugintest::Engine& engine);

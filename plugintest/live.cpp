@@ -33,30 +33,6 @@ std::string url_of(const LiveTarget& target, const std::string& path) {
     return base + (path.starts_with('/') ? path : "/" + path);
 }
 
-HttpRequest request_to(const LiveTarget& target, const Message& message) {
-    HttpRequest request;
-    request.method = first_header(message.headers, ":method");
-    request.url = url_of(target, first_header(message.headers, ":path"));
-    for (const auto& [name, value] : message.headers) {
-        if (!name.starts_with(':') && !is_framing(name)) {
-            request.headers.emplace_back(name, value);
-        }
-    }
-    // A test that names no authority means the endpoint's own.
-    const std::string authority = first_header(message.headers, ":authority");
-    if (!authority.empty() && authority != default_authority) {
-        request.headers.emplace_back("Host", authority);
-    }
-    request.headers.insert(request.headers.end(), target.headers.begin(), target.headers.end());
-    if (!message.body.empty()) {
-        request.body = body_of(message.whole_body());
-    }
-    request.max_redirects = 0;
-    request.resolve = target.resolve;
-    request.tls = target.tls;
-    return request;
-}
-
 Message message_of(const HttpResponse& response) {
     Message message;
     message.headers = {{":status", std::to_string(response.status)}};
@@ -92,6 +68,30 @@ std::string quoted(const std::string& text) {
 
 }  // namespace
 
+HttpRequest live_request(const LiveTarget& target, const Message& message) {
+    HttpRequest request;
+    request.method = first_header(message.headers, ":method");
+    request.url = url_of(target, first_header(message.headers, ":path"));
+    for (const auto& [name, value] : message.headers) {
+        if (!name.starts_with(':') && !is_framing(name)) {
+            request.headers.emplace_back(name, value);
+        }
+    }
+    // A test that names no authority means the endpoint's own.
+    const std::string authority = first_header(message.headers, ":authority");
+    if (!authority.empty() && authority != default_authority) {
+        request.headers.emplace_back("Host", authority);
+    }
+    request.headers.insert(request.headers.end(), target.headers.begin(), target.headers.end());
+    if (!message.body.empty()) {
+        request.body = body_of(message.whole_body());
+    }
+    request.max_redirects = 0;
+    request.resolve = target.resolve;
+    request.tls = target.tls;
+    return request;
+}
+
 void check_target(const LiveTarget& target) {
     if (!parse_url(target.url)) {
         throw usage_error(fmt::format("'{}' is no http or https URL", target.url),
@@ -108,7 +108,7 @@ Engine live_engine(const LiveTarget& target, const Send& send, const Cancel& can
                 continue;
             }
             try {
-                shown.response = message_of(send(request_to(target, *step.request), cancel));
+                shown.response = message_of(send(live_request(target, *step.request), cancel));
             } catch (const HttpError& error) {
                 shown.outcome = Outcome::reset;
                 shown.response_details = error.what();
@@ -162,7 +162,7 @@ std::string recorded_test(const LiveTarget& target, const std::string& method,
                           const std::string& path, const Send& send, const Cancel& cancel) {
     Message message;
     message.headers = {{":method", method}, {":path", path}};
-    const auto response = message_of(send(request_to(target, message), cancel));
+    const auto response = message_of(send(live_request(target, message), cancel));
     std::string text = fmt::format(
         "wasmplug: 1\nplugin:\n  wasm: build/plugin.wasm\ntests:\n  - name: {}\n"
         "    request: {{method: {}, path: {}}}\n"

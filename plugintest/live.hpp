@@ -20,6 +20,9 @@ struct LiveTarget {
 // Throws usage_error when `target.url` is no http or https URL.
 void check_target(const LiveTarget& target);
 
+// The request of a test as `target` gets it: framing headers are left to the client.
+HttpRequest live_request(const LiveTarget& target, const Message& message);
+
 // Sends each request of a case and shows what came back; all else stays unknown.
 Engine live_engine(const LiveTarget& target, const Send& send, const Cancel& cancel);
 

@@ -98,7 +98,7 @@ TestFile read_job_file(const WorkerJob& job) {
 
 }  // namespace
 
-FileResult run_in_worker(const std::string& program, const WorkerJob& job,
+FileResult run_in_worker(const WorkerProgram& program, const WorkerJob& job,
                          const WorkerLimits& limits, const Spawn& spawn, const Cancel& cancel) {
     FileResult result;
     result.file = job.file;
@@ -107,8 +107,14 @@ FileResult run_in_worker(const std::string& program, const WorkerJob& job,
         Session session;
         std::string partial;
         ProcessSpec spec;
-        spec.argv = {program, worker_command};
+        spec.argv = {program.program, worker_command};
         spec.input = job_json(rest);
+        if (program.serve) {
+            spec.in_fork = [&] {
+                program.serve(spec.input);
+                return 0;
+            };
+        }
         spec.timeout = limits.time;
         spec.memory_limit = limits.memory;
         spec.processor_limit = limits.processor;

@@ -26,9 +26,16 @@ struct WorkerJob {
 // The hidden command that serve_worker() is behind.
 inline constexpr const char* worker_command = "__test-worker";
 
-// Runs one test file in a process of `program`. A test that ends the process fails with what
+// What runs a worker: a fork of this process that calls `serve` with the job where that can be
+// (ProcessSpec::in_fork), else `program`, whose hidden command does the same.
+struct WorkerProgram {
+    std::string program;
+    std::function<void(const std::string& job)> serve = {};
+};
+
+// Runs one test file in a process of its own. A test that ends the process fails with what
 // ended it, and another process goes on behind it.
-FileResult run_in_worker(const std::string& program, const WorkerJob& job,
+FileResult run_in_worker(const WorkerProgram& program, const WorkerJob& job,
                          const WorkerLimits& limits, const Spawn& spawn, const Cancel& cancel);
 
 // The same in this very process, for engines that keep plugins out of it (a real Envoy).

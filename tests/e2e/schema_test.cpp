@@ -18,6 +18,7 @@
 #include "tests/support/becomes.hpp"
 #include "tests/support/envoy.hpp"
 #include "tests/support/fake_registry.hpp"
+#include "tests/support/fault_server.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/sandbox.hpp"
 #include "tests/support/script_plugin.hpp"
@@ -145,9 +146,15 @@ const std::map<std::string, Scenario>& scenarios() {
     using enum Scenario::Needs;
     static const std::map<std::string, Scenario> all{
         {"bench",
-         {plugin,
+         {envoy,
           [](Bench& b) {
               run_tests(b, "bench");
+              b.take({"bench", "a.test.yaml", "--engine", "envoy", "--envoy",
+                      envoy_binary()->string(), "--requests", "40", "--rounds", "2"});
+              const FaultServer server([](const SeenRequest&) { return Answer{}; });
+              b.take({"bench", "--url", server.url(), "--requests", "20"});
+              b.take({"bench", "--url", server.url(), "--baseline-url", server.url("/b"),
+                      "--requests", "40", "--rounds", "4", "--fail-on", "100000%"});
           }}},
         {"build",
          {compiler,

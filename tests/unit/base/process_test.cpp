@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/terminal.hpp"
 
 namespace wasmplug {
@@ -106,6 +109,56 @@ TEST(Process, LimitsProcessorTime) {
     ProcessSpec spec = shell("while :; do :; done");
     spec.processor_limit = std::chrono::seconds(1);
     EXPECT_GE(run_process(spec, {}).exit_code, 128);
+}
+
+TEST(Process, ForksIntoAFunctionInsteadOfAProgram) {
+    ProcessSpec spec{.argv = {"no-such-program"}};
+    spec.env = {};
+    std::string ours = "ours";
+    spec.in_fork = [&] {
+        ours += " no longer";
+        write_stdout(ours);
+        return 7;
+    };
+    const auto result = run_process(spec, {});
+    EXPECT_EQ(result.exit_code, 7);
+    EXPECT_EQ(result.out, "ours no longer");
+    EXPECT_EQ(ours, "ours");
+    spec.in_fork = [&]() -> int {
+        throw Error("something");
+    };
+    EXPECT_EQ(run_process(spec, {}).exit_code, 1);
+}
+
+TEST(Process, LimitsAForkAsItDoesAProgram) {
+    ProcessSpec spec{.argv = {"no-such-program"}};
+    spec.processor_limit = std::chrono::seconds(1);
+    spec.in_fork = [] {
+        for (std::atomic<int> turns = 0;; ++turns) {
+        }
+        return 0;
+    };
+    EXPECT_GE(run_process(spec, {}).exit_code, 128);
+    spec.timeout = 50ms;
+    spec.in_fork = [] {
+        ::pause();
+        return 0;
+    };
+    EXPECT_TRUE(run_process(spec, {}).timed_out);
+}
+
+TEST(Process, RunsTheProgramInsteadOfForkingBesideAnotherThread) {
+    ProcessSpec spec = shell("echo the program");
+    spec.in_fork = [] {
+        return 7;
+    };
+    std::atomic<bool> stop = false;
+    const std::jthread other([&] { stop.wait(false); });
+    const auto result = run_process(spec, {});
+    stop = true;
+    stop.notify_all();
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(result.out, "the program\n");
 }
 
 TEST(Child, EndsWithItsObject) {

@@ -195,7 +195,7 @@ TEST(Workers, DeathIsTheResultOfTheTestThatRan) {
     };
     WorkerJob job;
     job.file = "t.test.yaml";
-    const auto result = run_in_worker("wasmplug", job, {}, spawn, Cancel());
+    const auto result = run_in_worker({"wasmplug"}, job, {}, spawn, Cancel());
     ASSERT_EQ(result.cases.size(), 1U);
     EXPECT_EQ(result.cases[0].outcome, "worker_died");
     EXPECT_NE(result.cases[0].reason.find("processor time"), std::string::npos);
@@ -208,7 +208,7 @@ TEST(Workers, DeathBeforeTheFirstTestIsAnErrorOfTheFile) {
         ended.exit_code = 128 + 6;
         return ended;
     };
-    const auto result = run_in_worker("wasmplug", {}, {}, spawn, Cancel());
+    const auto result = run_in_worker({"wasmplug"}, {}, {}, spawn, Cancel());
     EXPECT_EQ(result.error, "the worker ended: the interpreter gave up (SIGABRT)");
 }
 

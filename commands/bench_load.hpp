@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/services.hpp"
+#include "commands/endpoint_flags.hpp"
+#include "host/load.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace wasmplug {
+
+// The flags of `bench` that say how much load, and on what.
+struct LoadFlags {
+    std::string url;
+    std::string baseline_url;
+    std::size_t requests = 2000;
+    std::size_t concurrency = 8;
+    double rate = 0;
+    std::size_t rounds = 20;
+    std::string between;
+    EndpointFlags endpoint;
+};
+
+void add_load_flags(CLI::App& command, LoadFlags& flags);
+
+// Throws usage_error for flags that contradict each other.
+void check_load_flags(const LoadFlags& flags);
+
+// --url, and --baseline-url when there is one.
+host::LoadComparison load_urls(const LoadFlags& flags, Services& services);
+
+// The file's exchanges through real Envoys, one with its plugins and one without.
+std::vector<host::LoadComparison> load_in_envoy(const LoadFlags& flags, const std::string& envoy,
+                                                const std::string& file, const std::string& module,
+                                                Services& services);
+
+}  // namespace wasmplug

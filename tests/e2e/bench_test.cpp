@@ -1,0 +1,121 @@
+// `wasmplug bench`: baselines, budgets, and endpoints under load.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/file.hpp"
+#include "tests/support/fault_server.hpp"
+#include "tests/support/require.hpp"
+#include "tests/support/sandbox.hpp"
+#include "tests/support/script_plugin.hpp"
+
+namespace wasmplug::test {
+namespace {
+
+class BenchCommand : public testing::Test {
+  protected:
+    void write_test() {
+        const auto plugin = built_plugin("script");
+        ASSERT_TRUE(plugin.has_value());
+        sandbox.write("plugin.wasm", read_file(*plugin));
+        sandbox.write("a.test.yaml",
+                      "wasmplug: 1\nplugin: {wasm: plugin.wasm, config: \"\"}\ntests:\n"
+                      "- name: passes through\n  request: {path: /}\n"
+                      "  expect: {response: {status: 200}}\n");
+    }
+
+    // One that answers at once, and one that lets each byte of its head wait.
+    const FaultServer quick{[](const SeenRequest&) {
+        return Answer{.body = "ok"};
+    }};
+    const FaultServer slow{[](const SeenRequest&) {
+        return Answer{.body = "ok", .trickle = std::chrono::milliseconds(1)};
+    }};
+    Sandbox sandbox;
+};
+
+TEST_F(BenchCommand, HoldsAPluginToItsBaseline) {
+    WASMPLUG_NEEDS_PROGRAM("clang");
+    write_test();
+    auto baseline = sandbox.json({"bench", "a.test.yaml"});
+    EXPECT_GT(baseline["figures"][0]["instructions"], 100);
+    sandbox.write("baseline.json", baseline.dump());
+    const std::vector<std::string> again{"bench",         "a.test.yaml", "--baseline",
+                                         "baseline.json", "--fail-on",   "5%"};
+    EXPECT_TRUE(sandbox.json(again)["over"].empty());
+    auto& instructions = baseline["figures"][0]["instructions"];
+    instructions = instructions.get<double>() * 0.9;
+    sandbox.write("baseline.json", baseline.dump());
+    const auto worse = sandbox.json(again, 3);
+    ASSERT_EQ(worse["over"].size(), 1U);
+    EXPECT_NE(worse["over"][0]["text"].get<std::string>().find("instructions went from"),
+              std::string::npos);
+}
+
+TEST_F(BenchCommand, SaysNoWhenAnEndpointIsSurelySlower) {
+    const std::vector<std::string> load{"--requests", "24", "--concurrency", "2",
+                                        "--rounds",   "6",  "--fail-on",     "10%"};
+    const auto compare = [&](const FaultServer& subject, const FaultServer& baseline, int code) {
+        std::vector<std::string> args{"bench", "--url", subject.url("/a"), "--baseline-url",
+                                      baseline.url("/b")};
+        args.insert(args.end(), load.begin(), load.end());
+        return sandbox.json(args, code);
+    };
+    const auto worse = compare(slow, quick, 3);
+    EXPECT_EQ(worse["comparisons"][0]["subject"]["requests"], 24);
+    EXPECT_EQ(worse["comparisons"][0]["baseline"]["statuses"]["200"], 24);
+    EXPECT_GT(worse["comparisons"][0]["differences"][0]["low_ms"], 5);
+    EXPECT_FALSE(worse["over"].empty());
+    const auto better = compare(quick, slow, 0);
+    EXPECT_LT(better["comparisons"][0]["differences"][0]["high_ms"], -5);
+    EXPECT_TRUE(better["over"].empty());
+}
+
+TEST_F(BenchCommand, TakesTurnsAndRunsACommandBetween) {
+    sandbox.add_script("note", "echo $WASMPLUG_NEXT $1 >> turns");
+    const auto ran = sandbox.run({"bench", "--url", quick.url("/a"), "--baseline-url",
+                                  quick.url("/b"), "--requests", "4", "--rounds", "2",
+                                  "--concurrency", "1", "--between", "note now"});
+    ASSERT_EQ(ran.exit_code, 0) << ran.err;
+    // The first two make the connections; then who goes first changes every round.
+    EXPECT_EQ(sandbox.read("turns"),
+              "url now\nbaseline-url now\nurl now\nbaseline-url now\nbaseline-url now\nurl now\n");
+    std::vector<std::string> paths;
+    for (const auto& request : quick.seen()) {
+        paths.push_back(request.path());
+    }
+    EXPECT_EQ(paths, (std::vector<std::string>{"/a", "/a", "/b", "/b", "/a", "/a", "/b", "/b", "/b",
+                                               "/b", "/a", "/a"}));
+    EXPECT_NE(ran.out.find("95 % INTERVAL"), std::string::npos) << ran.out;
+    sandbox.add_script("note", "exit 4");
+    EXPECT_EQ(sandbox.run({"bench", "--url", quick.url(), "--between", "note"}).exit_code, 1);
+}
+
+TEST_F(BenchCommand, SaysNoWhenMoreRequestsFail) {
+    const FaultServer broken([](const SeenRequest&) { return Answer{.status = 503}; });
+    const auto document =
+        sandbox.json({"bench", "--url", broken.url(), "--baseline-url", quick.url(), "--requests",
+                      "8", "--rounds", "2", "--fail-on", "100000%", "--header", "x-a: b"},
+                     3);
+    EXPECT_EQ(document["comparisons"][0]["subject"]["failed"], 8);
+    EXPECT_EQ(header(broken.seen().at(0).headers, "x-a"), "b");
+}
+
+TEST_F(BenchCommand, RefusesFlagsThatMeanNothingTogether) {
+    for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+             {"bench", "--baseline-url", "http://127.0.0.1:1/"},
+             {"bench", "--url", "nonsense"},
+             {"bench", "--url", "http://127.0.0.1:1/", "--fail-on", "5%"},
+             {"bench", "--url", "http://127.0.0.1:1/", "a.test.yaml"},
+             {"bench", "--url", "http://127.0.0.1:1/", "--report", "html=a.html"},
+             {"bench", "--header", "a: b"},
+             {"bench", "--fail-on", "5%"}}) {
+        EXPECT_EQ(sandbox.run(args).exit_code, 2) << testing::PrintToString(args);
+    }
+    const auto nobody = sandbox.run({"bench", "--url", "http://127.0.0.1:1/"});
+    EXPECT_EQ(nobody.exit_code, 1);
+    EXPECT_NE(nobody.err.find("cannot connect to 127.0.0.1:1"), std::string::npos) << nobody.err;
+}
+
+}  // namespace
+}  // namespace wasmplug::test
