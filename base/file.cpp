@@ -27,6 +27,9 @@ namespace {
 // Between the name of the file and six random characters; what a sweep recognises.
 constexpr std::string_view temporary_mark = ".wasmplug-";
 
+// More waits for the disk at once than processors: the file system answers them together.
+constexpr std::size_t sync_threads = 256;
+
 std::string read_to_end(int fd, const std::string& name, std::size_t limit) {
     std::string out;
     struct stat info = {};
@@ -247,6 +250,11 @@ void AtomicFile::write(std::string_view bytes) {
     write_to(fd_.get(), bytes, path_.string());
 }
 
+void AtomicFile::start_sync() {
+    // Only a hint: what fails here fails in sync() too.
+    [[maybe_unused]] const int ignored = ::sync_file_range(fd_.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 void AtomicFile::sync() {
     if (::fsync(fd_.get()) != 0) {
         throw system_error("cannot write " + path_.string(), errno);
@@ -261,10 +269,14 @@ void AtomicFile::take_name() {
     temporary_.clear();
 }
 
+fs::path AtomicFile::folder() const {
+    return folder_of(path_);
+}
+
 void AtomicFile::commit() {
     sync();
     take_name();
-    sync_folder(folder_of(path_));
+    sync_folder(folder());
 }
 
 void write_file(const fs::path& path, std::string_view bytes, unsigned mode) {
@@ -273,12 +285,18 @@ void write_file(const fs::path& path, std::string_view bytes, unsigned mode) {
     file.commit();
 }
 
-LockedFile::LockedFile(const fs::path& path) : path_(link_target(path)) {
+LockedFile::LockedFile(const fs::path& path, Missing missing) : path_(link_target(path)) {
     const fs::path folder = folder_of(path_);
     lock_ = open_folder(folder);
     lock_folder(lock_, folder, Cancel{});
     sweep_temporaries(folder, {path_.filename().string()});
-    text_ = read_file(path_);
+    if (missing == Missing::error) {
+        text_ = read_file(path_);
+    } else {
+        auto text = read_file_if_there(path_);
+        there_ = text.has_value();
+        text_ = std::move(text).value_or("");
+    }
 }
 
 void LockedFile::replace(std::string_view bytes) {
@@ -287,17 +305,31 @@ void LockedFile::replace(std::string_view bytes) {
     }
     AtomicFile file(path_);
     file.write(bytes);
-    if (read_file_if_there(path_) != text_) {
+    if (read_file_if_there(path_) != (there_ ? std::optional(text_) : std::nullopt)) {
         throw changed_meanwhile(path_);
     }
     file.commit();
     text_ = bytes;
+    there_ = true;
+}
+
+void commit_all(const std::vector<std::unique_ptr<AtomicFile>>& files) {
+    for (const auto& file : files) {
+        file->start_sync();
+    }
+    std::set<fs::path> folders;
+    for (const auto& file : files) {
+        file->sync();
+    }
+    for (const auto& file : files) {
+        file->take_name();
+        folders.insert(file->folder());
+    }
+    std::ranges::for_each(folders, sync_folder);
 }
 
 namespace {
 
-// More waits for the disk at once than processors: the file system answers them together.
-constexpr std::size_t sync_threads = 256;
 // Folders whose locks, and files whose temporaries, are held at a time.
 constexpr std::size_t batch_folders = 128;
 constexpr std::size_t batch_files = 512;

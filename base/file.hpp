@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -56,15 +57,23 @@ class AtomicFile {
     void write(std::string_view bytes);
     void commit();
 
-    // The two halves of commit() but for the folder's fsync, for many files at once.
+    // The halves of commit() but for the folder's fsync, for many files at once; start_sync() lets
+    // the disk begin.
+    void start_sync();
     void sync();
     void take_name();
+
+    std::filesystem::path folder() const;
 
   private:
     std::filesystem::path path_;
     std::filesystem::path temporary_;
     Fd fd_;
 };
+
+// commit() for a few files in little more than the time of one: all are on their way to the disk
+// before the first is waited for. Names are taken in order.
+void commit_all(const std::vector<std::unique_ptr<AtomicFile>>& files);
 
 // The one way to replace a small file. A symbolic link is followed: its target is replaced.
 void write_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode = 0644);
@@ -75,7 +84,10 @@ void write_file(const std::filesystem::path& path, std::string_view bytes, unsig
 // Also sweeps temporary files that a killed run left beside it.
 class LockedFile {
   public:
-    explicit LockedFile(const std::filesystem::path& path);
+    // What a file that is not there is: an error, or empty.
+    enum class Missing { error, empty };
+
+    explicit LockedFile(const std::filesystem::path& path, Missing missing = Missing::error);
 
     const std::string& text() const { return text_; }
 
@@ -85,6 +97,7 @@ class LockedFile {
     std::filesystem::path path_;  // with symbolic links resolved
     Fd lock_;
     std::string text_;
+    bool there_ = true;
 };
 
 struct Replacement {

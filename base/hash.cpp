@@ -1,6 +1,9 @@
 #include "base/hash.hpp"
 
-#include <openssl/evp.h>
+// The functions below EVP: what EVP does first, loading its providers and fetching the algorithm
+// by name, costs more than hashing a megabyte.
+#define OPENSSL_API_COMPAT 0x10100000L
+#include <openssl/sha.h>
 
 #include <array>
 #include <cstddef>
@@ -10,23 +13,11 @@
 namespace wasmplug {
 
 struct Sha256::State {
-    EVP_MD_CTX* context = EVP_MD_CTX_new();
-
-    State() = default;
-    State(const State&) = delete;
-    State& operator=(const State&) = delete;
-
-    ~State() { EVP_MD_CTX_free(context); }
-
-    void start() const {
-        if (context == nullptr || EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1) {
-            throw Error("OpenSSL offers no SHA-256");
-        }
-    }
+    SHA256_CTX context{};
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-    state_->start();
+    SHA256_Init(&state_->context);
 }
 
 Sha256::Sha256(Sha256&&) noexcept = default;
@@ -34,21 +25,20 @@ Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 Sha256::~Sha256() = default;
 
 Sha256& Sha256::update(std::string_view bytes) {
-    EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
+    SHA256_Update(&state_->context, bytes.data(), bytes.size());
     return *this;
 }
 
 std::string Sha256::hex() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    EVP_DigestFinal_ex(state_->context, digest.data(), &size);
-    state_->start();
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+    SHA256_Final(digest.data(), &state_->context);
+    SHA256_Init(&state_->context);
     constexpr std::string_view digits = "0123456789abcdef";
     std::string out;
-    out.reserve(std::size_t{2} * size);
-    for (unsigned i = 0; i < size; ++i) {
-        out += digits[digest[i] >> 4U];
-        out += digits[digest[i] & 15U];
+    out.reserve(2 * digest.size());
+    for (const unsigned byte : digest) {
+        out += digits[byte >> 4U];
+        out += digits[byte & 15U];
     }
     return out;
 }

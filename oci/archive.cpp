@@ -32,6 +32,12 @@ BodySource part_of_file(const std::shared_ptr<const FileReader>& file, const Pla
             }};
 }
 
+// One file of the archive to be written. Reading it proves it, when its name says a digest.
+struct Member {
+    std::uint64_t size = 0;
+    std::function<void(const Sink&)> read;
+};
+
 class ArchiveStore final : public Store {
   public:
     explicit ArchiveStore(fs::path path) : path_(std::move(path)) {}
@@ -61,18 +67,16 @@ class ArchiveStore final : public Store {
         return raw;
     }
 
-    void read_blob(const Descriptor& blob, const Sink& sink) override {
+    void read_blobs(const std::vector<BlobRead>& reads) override {
         load();
-        const auto found = places_.find(blob_path(blob.digest));
-        if (found == places_.end()) {
-            throw Error(fmt::format("{} holds no {}", path_.string(), blob.digest));
+        for (const auto& [blob, sink] : reads) {
+            const auto found = places_.find(blob_path(blob.digest));
+            if (found == places_.end()) {
+                throw Error(fmt::format("{} holds no {}", path_.string(), blob.digest));
+            }
+            read_verified(part_of_file(file_, found->second), blob,
+                          fmt::format("{} in {}", blob.digest, path_.string()), sink);
         }
-        Verifier verifier(blob, fmt::format("{} in {}", blob.digest, path_.string()));
-        read_all(part_of_file(file_, found->second), [&](std::string_view part) {
-            verifier.update(part);
-            sink(part);
-        });
-        verifier.finish();
     }
 
     BodySource open_blob(const Descriptor& blob) override {
@@ -100,6 +104,8 @@ class ArchiveStore final : public Store {
     WriteReport write(const Image& image, const std::vector<std::string>& tags) override;
 
   private:
+    Member member(const std::string& name, BodySource body) const;
+    Member member(const Blob& blob, Store* source) const;
     void load();
     void read_index(const Place& place);
     std::optional<std::string> small_blob(const std::string& digest) const;
@@ -179,6 +185,32 @@ std::optional<std::string> ArchiveStore::small_blob(const std::string& digest) c
     return bytes;
 }
 
+Member ArchiveStore::member(const std::string& name, BodySource body) const {
+    const std::string digest =
+        name.starts_with("blobs/sha256/") ? "sha256:" + name.substr(13) : std::string{};
+    if (!is_valid_digest(digest)) {
+        return {.size = body.size, .read = [body](const Sink& sink) {
+                    read_all(body, sink);
+                }};
+    }
+    const Descriptor expected{.media_type = {}, .digest = digest, .size = body.size};
+    return {.size = body.size, .read = [body, expected, path = path_.string()](const Sink& sink) {
+                read_verified(body, expected, "what is being written to " + path, sink);
+            }};
+}
+
+Member ArchiveStore::member(const Blob& blob, Store* source) const {
+    return {.size = blob.descriptor.size,
+            .read = [&blob, source, path = path_.string()](const Sink& sink) {
+                if (source != nullptr) {
+                    source->read_blob(blob.descriptor, sink);
+                } else {
+                    read_verified(blob.open(), blob.descriptor, "what is being written to " + path,
+                                  sink);
+                }
+            }};
+}
+
 WriteReport ArchiveStore::write(const Image& image, const std::vector<std::string>& tags) {
     std::error_code error;
     if (fs::exists(path_, error)) {
@@ -195,44 +227,33 @@ WriteReport ArchiveStore::write(const Image& image, const std::vector<std::strin
     if (tags.empty() && index.find(image.manifest.digest) == nullptr) {
         index.put(image.manifest.descriptor(), "");
     }
-    std::map<std::string, BodySource> content;
+    std::map<std::string, Member> members;
     for (const auto& [name, place] : places_) {
-        content.emplace(name, part_of_file(file_, place));
+        members.emplace(name, member(name, part_of_file(file_, place)));
     }
     WriteReport report;
     for (const auto& blob : image.blobs) {
-        const bool fresh = !content.contains(blob_path(blob.descriptor.digest));
-        if (fresh) {
-            content.emplace(blob_path(blob.descriptor.digest), blob.open());
-        }
+        const bool fresh =
+            members.emplace(blob_path(blob.descriptor.digest), member(blob, image.source)).second;
         report.blobs_sent += fresh ? 1U : 0U;
         report.blobs_there += fresh ? 0U : 1U;
         report.sent += fresh ? blob.descriptor.size : 0U;
     }
-    content.emplace(blob_path(image.manifest.digest), body_of(image.manifest.bytes));
-    content.insert_or_assign("index.json", body_of(index.text()));
-    content.insert_or_assign("oci-layout", body_of(layout_marker));
+    members.emplace(blob_path(image.manifest.digest), member("", body_of(image.manifest.bytes)));
+    members.insert_or_assign("index.json", member("", body_of(index.text())));
+    members.insert_or_assign("oci-layout", member("", body_of(layout_marker)));
     report.unchanged = report.blobs_sent == 0 && index_ && index.text() == before;
     if (report.unchanged) {
         return report;
     }
     AtomicFile file(path_);
-    for (const auto& [name, body] : content) {
-        file.write(tar_header(name, body.size));
-        const std::string digest =
-            name.starts_with("blobs/sha256/") ? "sha256:" + name.substr(13) : std::string{};
-        if (is_valid_digest(digest)) {
-            Verifier verifier({.media_type = {}, .digest = digest, .size = body.size},
-                              "what is being written to " + path_.string());
-            read_all(body, [&](std::string_view part) {
-                verifier.update(part);
-                file.write(part);
-            });
-            verifier.finish();
-        } else {
-            read_all(body, [&](std::string_view part) { file.write(part); });
-        }
-        file.write(tar_padding(body.size));
+    const Sink write = [&](std::string_view part) {
+        file.write(part);
+    };
+    for (const auto& [name, content] : members) {
+        file.write(tar_header(name, content.size));
+        content.read(write);
+        file.write(tar_padding(content.size));
     }
     file.write(tar_end());
     file.commit();

@@ -105,6 +105,7 @@ Image load_image(Store& from, const RawManifest& raw, const Manifest& manifest,
                  const std::string& mount_from) {
     Image image;
     image.manifest = raw;
+    image.source = &from;
     if (manifest.is_index) {
         return image;
     }

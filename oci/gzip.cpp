@@ -14,7 +14,11 @@
 namespace wasmplug::oci {
 namespace {
 
-constexpr int level = 6;
+// Measured on a Go plugin of 3.3 MB, time and what remains: libdeflate 4: 26 ms, 29.3 %;
+// 5: 34 ms, 28.3 %; 6: 43 ms, 28.0 %; zlib 6: 125 ms, 28.2 %. Another level is another digest for
+// every package.
+constexpr int libdeflate_level = 5;
+constexpr int zlib_level = 6;
 constexpr int gzip_window = 15 + 16;  // zlib: the largest window, in a gzip wrapper
 constexpr std::size_t part_size = std::size_t{256} * 1024;
 
@@ -31,19 +35,20 @@ Bytef* input_of(std::string_view bytes) {
 
 }  // namespace
 
-std::string gzip(std::string_view bytes) {
+Gzipped gzip(std::string_view bytes) {
     const std::unique_ptr<libdeflate_compressor, FreeCompressor> compressor(
-        libdeflate_alloc_compressor(level));
+        libdeflate_alloc_compressor(libdeflate_level));
     if (!compressor) {
         throw Error("out of memory");
     }
-    std::string out(libdeflate_gzip_compress_bound(compressor.get(), bytes.size()), '\0');
-    const std::size_t size = libdeflate_gzip_compress(compressor.get(), bytes.data(), bytes.size(),
-                                                      out.data(), out.size());
-    if (size == 0) {
+    // Not set to zero: what compression saves is memory that is never touched.
+    const std::size_t most = libdeflate_gzip_compress_bound(compressor.get(), bytes.size());
+    Gzipped out{.bytes = std::make_unique_for_overwrite<char[]>(most)};
+    out.size = libdeflate_gzip_compress(compressor.get(), bytes.data(), bytes.size(),
+                                        out.bytes.get(), most);
+    if (out.size == 0) {
         throw Error("libdeflate cannot compress the module");
     }
-    out.resize(size);
     return out;
 }
 
@@ -62,7 +67,8 @@ struct Gzip::State {
     }
 
     explicit State(Sink to) : sink(std::move(to)) {
-        if (deflateInit2(&stream, level, Z_DEFLATED, gzip_window, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+        if (deflateInit2(&stream, zlib_level, Z_DEFLATED, gzip_window, 8, Z_DEFAULT_STRATEGY) !=
+            Z_OK) {
             throw Error("out of memory");
         }
     }

@@ -10,11 +10,18 @@ namespace wasmplug::oci {
 
 using Sink = std::function<void(std::string_view)>;
 
-// One gzip member without name, time or comment. libdeflate at level 6: about three times as
-// quick as zlib at the same level, and a little smaller.
-std::string gzip(std::string_view bytes);
+// One gzip member without name, time or comment, as the only `size` bytes of a buffer. By
+// libdeflate at its level 5: as small as `gzip -6` makes it, in a quarter of the time.
+struct Gzipped {
+    std::unique_ptr<char[]> bytes;
+    std::size_t size = 0;
 
-// The same for streams, by zlib at level 6: memory stays flat.
+    std::string_view view() const { return {bytes.get(), size}; }
+};
+
+Gzipped gzip(std::string_view bytes);
+
+// The same for streams, by zlib at its level 6: memory stays flat.
 class Gzip {
   public:
     explicit Gzip(Sink sink);

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -47,14 +49,11 @@ class LayoutStore final : public Store {
         return raw;
     }
 
-    void read_blob(const Descriptor& blob, const Sink& sink) override {
-        const fs::path path = folder_ / blob_path(blob.digest);
-        Verifier verifier(blob, path.string());
-        read_all(body_of_file(path), [&](std::string_view part) {
-            verifier.update(part);
-            sink(part);
-        });
-        verifier.finish();
+    void read_blobs(const std::vector<BlobRead>& reads) override {
+        for (const auto& read : reads) {
+            const std::string path = (folder_ / blob_path(read.blob.digest)).string();
+            read_verified(body_of_file(path), read.blob, path, read.sink);
+        }
     }
 
     BodySource open_blob(const Descriptor& blob) override {
@@ -82,18 +81,9 @@ class LayoutStore final : public Store {
     }
 
     WriteReport write(const Image& image, const std::vector<std::string>& tags) override {
-        prepare();
         WriteReport report;
-        for (const auto& blob : image.blobs) {
-            if (write_blob(blob.descriptor, blob.open)) {
-                ++report.blobs_sent;
-                report.sent += blob.descriptor.size;
-            } else {
-                ++report.blobs_there;
-            }
-        }
-        write_blob(image.manifest.descriptor(), [&] { return body_of(image.manifest.bytes); });
-        LockedFile file(folder_ / "index.json");
+        write_blobs(image, report);
+        LockedFile file(folder_ / "index.json", LockedFile::Missing::empty);
         LayoutIndex index(file.text(), (folder_ / "index.json").string());
         const std::string before = index.text();
         if (tags.empty()) {
@@ -126,22 +116,14 @@ class LayoutStore final : public Store {
         return LayoutIndex(*text, path.string());
     }
 
-    void prepare() const {
+    // Nothing in it, or what a run left that was killed before its files got their names.
+    bool can_begin() const {
         std::error_code error;
-        if (!is_layout(folder_)) {
-            if (fs::exists(folder_, error) && !fs::is_empty(folder_, error)) {
-                throw Error(fmt::format("{} is there and is no image layout", folder_.string()),
-                            "name a folder that does not exist, or an empty one");
-            }
-            fs::create_directories(folder_ / "blobs" / "sha256", error);
-            if (error) {
-                throw Error(fmt::format("cannot make {}: {}", folder_.string(), error.message()));
-            }
-            write_file(folder_ / "oci-layout", layout_marker);
-        }
-        if (!fs::exists(folder_ / "index.json", error)) {
-            write_file(folder_ / "index.json", LayoutIndex("", "").text());
-        }
+        return std::ranges::all_of(fs::directory_iterator(folder_, error),
+                                   [](const fs::directory_entry& entry) {
+                                       const std::string name = entry.path().filename().string();
+                                       return name == "blobs" || name.starts_with(".oci-layout.");
+                                   });
     }
 
     bool has(const Descriptor& blob) const {
@@ -149,23 +131,52 @@ class LayoutStore final : public Store {
         return fs::file_size(folder_ / blob_path(blob.digest), error) == blob.size && !error;
     }
 
-    // Whether it had to be written.
-    bool write_blob(const Descriptor& blob, const std::function<BodySource()>& open) const {
-        if (has(blob)) {
-            return false;
+    // All at once: what is missing is fetched together, and the disk is waited for once.
+    void write_blobs(const Image& image, WriteReport& report) const {
+        std::vector<std::unique_ptr<AtomicFile>> files;
+        const auto fresh = [&](const fs::path& path) {
+            std::error_code error;
+            fs::create_directories(path.parent_path(), error);
+            if (error) {
+                throw Error(fmt::format("cannot make {}: {}", path.parent_path().string(),
+                                        error.message()));
+            }
+            files.push_back(std::make_unique<AtomicFile>(path));
+            return [file = files.back().get()](std::string_view part) {
+                file->write(part);
+            };
+        };
+        if (!is_layout(folder_)) {
+            if (!can_begin()) {
+                throw Error(fmt::format("{} is there and is no image layout", folder_.string()),
+                            "name a folder that does not exist, or an empty one");
+            }
+            fresh(folder_ / "oci-layout")(layout_marker);
         }
-        const fs::path path = folder_ / blob_path(blob.digest);
-        std::error_code error;
-        fs::create_directories(path.parent_path(), error);
-        AtomicFile file(path);
-        Verifier verifier(blob, "what is being written to " + path.string());
-        read_all(open(), [&](std::string_view part) {
-            verifier.update(part);
-            file.write(part);
-        });
-        verifier.finish();
-        file.commit();
-        return true;
+        std::vector<BlobRead> fetched;
+        for (const auto& blob : image.blobs) {
+            if (has(blob.descriptor)) {
+                ++report.blobs_there;
+                continue;
+            }
+            ++report.blobs_sent;
+            report.sent += blob.descriptor.size;
+            const fs::path path = folder_ / blob_path(blob.descriptor.digest);
+            Sink sink = fresh(path);
+            if (image.source != nullptr) {
+                fetched.push_back({.blob = blob.descriptor, .sink = std::move(sink)});
+            } else {
+                read_verified(blob.open(), blob.descriptor,
+                              "what is being written to " + path.string(), sink);
+            }
+        }
+        if (!fetched.empty()) {
+            image.source->read_blobs(fetched);
+        }
+        if (!has(image.manifest.descriptor())) {
+            fresh(folder_ / blob_path(image.manifest.digest))(image.manifest.bytes);
+        }
+        commit_all(files);
     }
 
     fs::path folder_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include <nlohmann/json.hpp>
 
@@ -12,6 +13,7 @@
 #include "base/hash.hpp"
 #include "base/json.hpp"
 #include "base/output.hpp"
+#include "base/parallel.hpp"
 #include "oci/gzip.hpp"
 #include "oci/media_types.hpp"
 #include "oci/spool.hpp"
@@ -25,6 +27,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::uint64_t in_memory = std::uint64_t{8} << 20;
+constexpr std::uint64_t worth_a_thread = std::uint64_t{512} << 10;
 
 struct LayoutName {
     PackageLayout layout;
@@ -51,7 +54,8 @@ constexpr std::array<std::pair<std::string_view, const char*>, 5> higress_types{
 
 struct Layer {
     Blob blob;
-    std::string diff_id;
+    std::string diff_id = {};         // of the layer, unpacked
+    std::string content_sha256 = {};  // of the file in it
 };
 
 Blob blob_of_text(std::string text, const char* media_type) {
@@ -64,36 +68,76 @@ Blob blob_of_text(std::string text, const char* media_type) {
     return blob;
 }
 
-Layer pack(const BodySource& file, const std::string& name, const char* media_type) {
-    const std::string header = tar_header(name, file.size);
-    const std::string tail = tar_padding(file.size) + tar_end();
+// The tar in memory, compressed while it is hashed.
+Layer pack_small(const BodySource& file, const std::string& header, const std::string& tail) {
+    std::string tar;
+    tar.reserve(header.size() + file.size + tail.size());
+    tar += header;
+    read_all(file, [&](std::string_view part) { tar += part; });
+    tar += tail;
     Layer layer;
+    auto packed = std::make_shared<Gzipped>();
+    parallel_for(
+        2,
+        [&](std::size_t i) {
+            if (i == 0) {
+                *packed = gzip(tar);
+                layer.blob.descriptor.digest = sha256_digest(packed->view());
+            } else {
+                layer.diff_id = sha256_digest(tar);
+                layer.content_sha256 =
+                    sha256_hex(std::string_view(tar).substr(header.size(), file.size));
+            }
+        },
+        Cancel{}, tar.size() < worth_a_thread ? 1 : 2);
+    layer.blob.descriptor.size = packed->size;
+    layer.blob.open = [packed] {
+        return BodySource{
+            .size = packed->size, .read = [packed](std::uint64_t offset, std::span<char> into) {
+                return packed->view().copy(into.data(), into.size(),
+                                           std::min<std::uint64_t>(offset, packed->size));
+            }};
+    };
+    return layer;
+}
+
+Layer pack_large(const BodySource& file, const std::string& header, const std::string& tail) {
     Sha256 diff;
+    Sha256 content;
+    Sha256 hash;
     Spool spool;
-    if (file.size <= in_memory) {
-        std::string tar = header;
-        tar.reserve(header.size() + file.size + tail.size());
-        read_all(file, [&](std::string_view part) { tar += part; });
-        tar += tail;
-        diff.update(tar);
-        spool.append(gzip(tar));
-    } else {
-        Gzip packed([&](std::string_view part) { spool.append(part); });
-        const auto write = [&](std::string_view part) {
-            diff.update(part);
-            packed.write(part);
-        };
-        write(header);
-        read_all(file, write);
-        write(tail);
-        packed.finish();
-    }
+    Gzip packed([&](std::string_view part) {
+        hash.update(part);
+        spool.append(part);
+    });
+    const auto write = [&](std::string_view part) {
+        diff.update(part);
+        packed.write(part);
+    };
+    write(header);
+    read_all(file, [&](std::string_view part) {
+        content.update(part);
+        write(part);
+    });
+    write(tail);
+    packed.finish();
+    Layer layer;
     layer.diff_id = "sha256:" + diff.hex();
-    layer.blob.descriptor = {
-        .media_type = media_type, .digest = spool.digest(), .size = spool.size()};
+    layer.content_sha256 = content.hex();
+    layer.blob.descriptor.digest = "sha256:" + hash.hex();
+    layer.blob.descriptor.size = spool.size();
     layer.blob.open = [body = spool.body()] {
         return body;
     };
+    return layer;
+}
+
+Layer pack(const BodySource& file, const std::string& name, const char* media_type) {
+    const std::string header = tar_header(name, file.size);
+    const std::string tail = tar_padding(file.size) + tar_end();
+    Layer layer =
+        file.size <= in_memory ? pack_small(file, header, tail) : pack_large(file, header, tail);
+    layer.blob.descriptor.media_type = media_type;
     return layer;
 }
 
@@ -101,7 +145,8 @@ Layer unpacked(const BodySource& file, const std::string& title, const std::stri
     Layer layer;
     Sha256 hash;
     read_all(file, [&](std::string_view part) { hash.update(part); });
-    layer.diff_id = "sha256:" + hash.hex();
+    layer.content_sha256 = hash.hex();
+    layer.diff_id = "sha256:" + layer.content_sha256;
     layer.blob.descriptor = {.media_type = media_type,
                              .digest = layer.diff_id,
                              .size = file.size,
@@ -254,10 +299,6 @@ Package make_package(const PackageInput& input) {
         }
     }
     Blob config;
-    Sha256 hash;
-    read_all(module, [&](std::string_view part) { hash.update(part); });
-    package.module_sha256 = hash.hex();
-    package.module_size = module.size;
     switch (input.layout) {
         case PackageLayout::compat:
         case PackageLayout::docker:
@@ -281,7 +322,7 @@ Package make_package(const PackageInput& input) {
             }
             const std::string abi = abi_text(input.module);
             config = blob_of_text(solo_config(abi), media::solo_config);
-            Layer first{.blob = config, .diff_id = {}};
+            Layer first{.blob = config};
             first.blob.descriptor.annotations[annotation::title] = "runtime-config.json";
             manifest.layers.push_back(first.blob.descriptor);  // the config's own blob, once
             layers.push_back(unpacked(module, "filter.wasm", media::solo_content));
@@ -299,6 +340,8 @@ Package make_package(const PackageInput& input) {
                 blob_of_text(cncf_config(layers.back().diff_id, input.created), media::cncf_config);
             break;
     }
+    package.module_sha256 = layers.back().content_sha256;
+    package.module_size = module.size;
     add_layers(manifest, package.image, layers);
     manifest.config = config.descriptor;
     package.image.blobs.push_back(std::move(config));

@@ -35,13 +35,17 @@ class RegistryStore final : public Store {
     std::string name() const override { return repository_.display(); }
 
     std::optional<RawManifest> manifest(const std::string& selector) override;
-    void read_blob(const Descriptor& blob, const Sink& sink) override;
+    void read_blobs(const std::vector<BlobRead>& reads) override;
     std::vector<std::string> tags() override;
     std::vector<Descriptor> referrers(const std::string& digest) override;
 
     WriteReport write(const Image& image, const std::vector<std::string>& tags) override;
 
   private:
+    struct Fetch;
+
+    ApiRequest request_for(Fetch& fetch) const;
+    void judge(Fetch& fetch, const ApiResult& result) const;
     void link_to_subject(const RawManifest& raw, bool kept, WriteReport& report);
     bool has_referrers_api(const std::string& digest);
     std::vector<Descriptor> referrers_by_tag(const std::string& digest);
@@ -85,72 +89,123 @@ std::optional<RawManifest> RegistryStore::manifest(const std::string& selector) 
     return raw;
 }
 
-void RegistryStore::read_blob(const Descriptor& blob, const Sink& sink) {
-    const std::string where = fmt::format("{}@{}", name(), blob.digest);
-    const std::string what = "fetching " + short_digest(blob.digest);
-    Session& session = *repository_.session;
-    Verifier verifier(blob, where);
+// One blob on its way, through however many requests that takes.
+struct RegistryStore::Fetch {
+    const BlobRead& read;
+    std::string where;
+    std::string what;
+    Verifier verifier;
+    std::uint64_t begun_at = 0;  // of the request under way: what was here before it
+    std::uint64_t skip = 0;      // of its answer: what came whole although a rest was asked for
     std::uint64_t at_last_failure = 0;
     int tries = 0;
-    for (;;) {
-        // Whole bodies have one digest, so what arrived stays good and only the rest is asked for.
-        const std::uint64_t done = verifier.seen();
-        std::uint64_t skip = 0;
-        ApiRequest request = repository_.request("GET", "/blobs/" + blob.digest, what);
-        request.repeat = false;
-        if (done > 0) {
-            request.http.headers.emplace_back("Range", fmt::format("bytes={}-", done));
-            skip = done;
+    bool done = false;
+
+    Fetch(const BlobRead& wanted, const std::string& store)
+        : read(wanted),
+          where(fmt::format("{}@{}", store, wanted.blob.digest)),
+          what("fetching " + short_digest(wanted.blob.digest)),
+          verifier(wanted.blob, where) {}
+
+    void on_answer(int status, const Headers& headers) {
+        if (status != 206 || begun_at == 0) {
+            return;
         }
-        bool first = true;
-        request.http.sink = [&](std::string_view part) {
-            if (first && part.empty()) {
-                return;
-            }
-            first = false;
-            const std::size_t over = std::min<std::uint64_t>(skip, part.size());
-            skip -= over;
-            part.remove_prefix(over);
-            if (!part.empty()) {
-                verifier.update(part);
-                sink(part);
-            }
-        };
-        request.http.on_answer = [&](int status, const Headers& headers) {
-            if (status == 206 && done > 0) {
-                const auto range = header(headers, "Content-Range");
-                if (range && !range->starts_with(fmt::format("bytes {}-", done))) {
-                    throw Error(fmt::format("{} sent another part than was asked for", where));
-                }
-                skip = 0;
-            }
-        };
-        const ApiResult result = std::move(session.exchange({request}).front());
-        if (!result.error && (result.response.status == 200 || result.response.status == 206)) {
-            if (verifier.seen() == blob.size || done == verifier.seen()) {
-                break;
-            }
-        } else if (!result.transient()) {
-            if (result.error) {
-                throw HttpError(*result.error);
-            }
-            throw registry_error(result.response, where);
+        const auto range = header(headers, "Content-Range");
+        if (range && !range->starts_with(fmt::format("bytes {}-", begun_at))) {
+            throw Error(fmt::format("{} sent another part than was asked for", where));
         }
-        if (verifier.seen() == blob.size) {
-            break;
-        }
-        // Progress begins the count anew: a line that breaks every megabyte still gets there.
-        tries = verifier.seen() > at_last_failure ? 1 : tries + 1;
-        at_last_failure = verifier.seen();
-        if (tries >= session.options().retry.attempts) {
-            if (result.error) {
-                throw HttpError(*result.error);
-            }
-            throw registry_error(result.response, where);
-        }
-        session.pause(tries, what, result);
+        skip = 0;
     }
-    verifier.finish();
+
+    void take(std::string_view part) {
+        const std::size_t over = std::min<std::uint64_t>(skip, part.size());
+        skip -= over;
+        part.remove_prefix(over);
+        if (!part.empty()) {
+            verifier.update(part);
+            read.sink(part);
+        }
+    }
+};
+
+// Whole bodies have one digest, so what arrived stays good and only the rest is asked for.
+ApiRequest RegistryStore::request_for(Fetch& fetch) const {
+    ApiRequest request = repository_.request("GET", "/blobs/" + fetch.read.blob.digest, fetch.what);
+    request.repeat = false;
+    fetch.begun_at = fetch.skip = fetch.verifier.seen();
+    if (fetch.begun_at > 0) {
+        request.http.headers.emplace_back("Range", fmt::format("bytes={}-", fetch.begun_at));
+    }
+    request.http.sink = [&fetch](std::string_view part) {
+        fetch.take(part);
+    };
+    request.http.on_answer = [&fetch](int status, const Headers& headers) {
+        fetch.on_answer(status, headers);
+    };
+    return request;
+}
+
+// Done, or to be asked for once more; throws what is final.
+void RegistryStore::judge(Fetch& fetch, const ApiResult& result) const {
+    const std::uint64_t seen = fetch.verifier.seen();
+    const auto fail = [&] {
+        if (result.error) {
+            throw HttpError(*result.error);
+        }
+        throw registry_error(result.response, fetch.where);
+    };
+    if (result.is(200) || result.is(206)) {
+        fetch.done = seen == fetch.read.blob.size || seen == fetch.begun_at;
+    } else if (!result.transient()) {
+        fail();
+    }
+    if (fetch.done || seen == fetch.read.blob.size) {
+        fetch.verifier.finish();
+        fetch.done = true;
+        return;
+    }
+    // Progress begins the count anew: a line that breaks every megabyte still gets there.
+    fetch.tries = seen > fetch.at_last_failure ? 1 : fetch.tries + 1;
+    fetch.at_last_failure = seen;
+    if (fetch.tries >= repository_.session->options().retry.attempts) {
+        fail();
+    }
+}
+
+void RegistryStore::read_blobs(const std::vector<BlobRead>& reads) {
+    std::vector<Fetch> fetches;
+    fetches.reserve(reads.size());  // requests hold references to them
+    for (const auto& read : reads) {
+        fetches.emplace_back(read, name());
+    }
+    for (;;) {
+        std::vector<Fetch*> open;
+        std::vector<ApiRequest> requests;
+        for (auto& fetch : fetches) {
+            if (!fetch.done) {
+                open.push_back(&fetch);
+                requests.push_back(request_for(fetch));
+            }
+        }
+        if (open.empty()) {
+            return;
+        }
+        const auto results = repository_.session->exchange(requests);
+        for (std::size_t i = 0; i < open.size(); ++i) {
+            judge(*open[i], results[i]);
+        }
+        std::size_t slowest = 0;
+        for (std::size_t i = 0; i < open.size(); ++i) {
+            if (!open[i]->done &&
+                open[i]->tries > (open[slowest]->done ? 0 : open[slowest]->tries)) {
+                slowest = i;
+            }
+        }
+        if (!open[slowest]->done) {
+            repository_.session->pause(open[slowest]->tries, open[slowest]->what, results[slowest]);
+        }
+    }
 }
 
 std::vector<std::string> RegistryStore::tags() {

@@ -13,7 +13,6 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/file.hpp"
-#include "base/hash.hpp"
 
 namespace wasmplug::oci {
 namespace {
@@ -50,7 +49,6 @@ struct Spool::State {
     std::uint64_t size = 0;
     std::string text;
     Fd file;
-    Sha256 hash;
 
     std::size_t read(std::uint64_t offset, std::span<char> into) const {
         if (!file) {
@@ -75,7 +73,6 @@ Spool::Spool(std::uint64_t memory) : state_(std::make_shared<State>()) {
 }
 
 void Spool::append(std::string_view bytes) {
-    state_->hash.update(bytes);
     state_->size += bytes.size();
     if (!state_->file && state_->size > state_->memory) {
         state_->file = nameless_file();
@@ -91,10 +88,6 @@ void Spool::append(std::string_view bytes) {
 
 std::uint64_t Spool::size() const {
     return state_->size;
-}
-
-std::string Spool::digest() {
-    return "sha256:" + state_->hash.hex();
 }
 
 BodySource Spool::body() const {

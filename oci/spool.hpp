@@ -16,7 +16,6 @@ class Spool {
 
     void append(std::string_view bytes);
     std::uint64_t size() const;
-    std::string digest();  // "sha256:…" of all that was appended; ends the appending
 
     // Keeps the bytes alive.
     BodySource body() const;

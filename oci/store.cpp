@@ -33,6 +33,10 @@ std::string tags_hint(Store& store, const std::string& wanted) {
 
 }  // namespace
 
+void Store::read_blob(const Descriptor& blob, const Sink& sink) {
+    read_blobs({{.blob = blob, .sink = sink}});
+}
+
 BodySource Store::open_blob(const Descriptor& blob) {
     Spool spool;
     read_blob(blob, [&](std::string_view part) { spool.append(part); });

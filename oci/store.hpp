@@ -13,6 +13,8 @@
 
 namespace wasmplug::oci {
 
+class Store;
+
 struct Blob {
     Descriptor descriptor;
     // Called when, and only when, the target does not have it.
@@ -25,6 +27,13 @@ struct Image {
     RawManifest manifest;
     std::vector<Blob> blobs;
     Annotations index_annotations = {};  // of its entry in a layout's index.json
+    Store* source = nullptr;             // whose read_blobs() has the blobs; none: only open() has
+};
+
+// A blob and where its bytes go.
+struct BlobRead {
+    Descriptor blob;
+    Sink sink;
 };
 
 // What a write did; a person reads it at the end of a push.
@@ -54,7 +63,10 @@ class Store {
 
     // Streams a blob; size and digest are verified by the time it returns, and it throws when they
     // are wrong: what the sink made before that must not be used.
-    virtual void read_blob(const Descriptor& blob, const Sink& sink) = 0;
+    void read_blob(const Descriptor& blob, const Sink& sink);
+
+    // The same for several, at once where they come over a network.
+    virtual void read_blobs(const std::vector<BlobRead>& reads) = 0;
 
     // The same as a body that can be sent. What is on disk already is not read: whoever takes the
     // body verifies it, registries by the digest in the request.

@@ -6,29 +6,48 @@
 #include <array>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
+#include "oci/spool.hpp"
 
 namespace wasmplug::oci {
 
+namespace {
+
+struct FreeContext {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
+}  // namespace
+
 // base/hash knows SHA-256 only; the other registered algorithm is for verification alone.
 struct Verifier::Hash {
-    EVP_MD_CTX* context = EVP_MD_CTX_new();
+    Sha256 sha256;
+    std::unique_ptr<EVP_MD_CTX, FreeContext> sha512;  // set: this one counts
 
-    explicit Hash(bool sha512) {
-        if (context == nullptr ||
-            EVP_DigestInit_ex(context, sha512 ? EVP_sha512() : EVP_sha256(), nullptr) != 1) {
-            throw Error("OpenSSL offers no SHA-2");
+    explicit Hash(bool is_sha512) {
+        if (is_sha512) {
+            sha512.reset(EVP_MD_CTX_new());
+            if (!sha512 || EVP_DigestInit_ex(sha512.get(), EVP_sha512(), nullptr) != 1) {
+                throw Error("OpenSSL offers no SHA-512");
+            }
         }
     }
 
-    Hash(const Hash&) = delete;
-    Hash& operator=(const Hash&) = delete;
+    void update(std::string_view bytes) {
+        if (sha512) {
+            EVP_DigestUpdate(sha512.get(), bytes.data(), bytes.size());
+        } else {
+            sha256.update(bytes);
+        }
+    }
 
-    ~Hash() { EVP_MD_CTX_free(context); }
-
-    std::string hex() const {
+    std::string hex() {
+        if (!sha512) {
+            return sha256.hex();
+        }
         std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
         unsigned size = 0;
-        EVP_DigestFinal_ex(context, digest.data(), &size);
+        EVP_DigestFinal_ex(sha512.get(), digest.data(), &size);
         std::string out;
         for (unsigned i = 0; i < size; ++i) {
             out += fmt::format("{:02x}", digest[i]);
@@ -51,7 +70,7 @@ void Verifier::update(std::string_view bytes) {
         throw Error(fmt::format("{} has more than the {} bytes of {}", where_, expected_.size,
                                 expected_.digest));
     }
-    EVP_DigestUpdate(hash_->context, bytes.data(), bytes.size());
+    hash_->update(bytes);
 }
 
 void Verifier::finish() {
@@ -64,6 +83,16 @@ void Verifier::finish() {
         throw Error(fmt::format("{} is damaged: {} has the digest {}{}", where_, expected_.digest,
                                 expected_.digest.substr(0, 7), found));
     }
+}
+
+void read_verified(const BodySource& body, const Descriptor& expected, const std::string& where,
+                   const Sink& sink) {
+    Verifier verifier(expected, where);
+    read_all(body, [&](std::string_view part) {
+        verifier.update(part);
+        sink(part);
+    });
+    verifier.finish();
 }
 
 void verify_digest(std::string_view bytes, const std::string& digest, const std::string& where) {

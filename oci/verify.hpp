@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "base/hash.hpp"
+#include "base/http.hpp"
 #include "oci/gzip.hpp"
 #include "oci/manifest.hpp"
 
@@ -31,6 +31,10 @@ class Verifier {
     std::unique_ptr<Hash> hash_;
     std::uint64_t seen_ = 0;
 };
+
+// Reads all of `body` into `sink` and holds it against `expected`.
+void read_verified(const BodySource& body, const Descriptor& expected, const std::string& where,
+                   const Sink& sink);
 
 // Throws when `bytes` are not what `digest` says; `where` begins the message.
 void verify_digest(std::string_view bytes, const std::string& digest, const std::string& where);

@@ -193,8 +193,9 @@ TEST_F(ValidateOnline, GoesToTheNameThatTheRegistryHasHere) {
 
 TEST_F(ValidateOnline, FetchesAModuleOverHttpOnceAndUnpacksItAsTheAgentDoes) {
     const auto module = least_module("http");
-    const auto packed = oci::gzip(oci::tar_header("any-name", module.size()) + module +
-                                  oci::tar_padding(module.size()) + oci::tar_end());
+    const auto gzipped = oci::gzip(oci::tar_header("any-name", module.size()) + module +
+                                   oci::tar_padding(module.size()) + oci::tar_end());
+    const std::string packed(gzipped.view());
     FaultServer server([&](const SeenRequest& request) {
         return request.path() == "/x.wasm" ? Answer{.body = packed} : Answer{.status = 404};
     });

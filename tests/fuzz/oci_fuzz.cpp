@@ -107,7 +107,9 @@ std::vector<FuzzTarget> oci_targets() {
           zeros +
           R"(","size":2,"annotations":{"org.opencontainers.image.ref.name":"docker.io/a/b:1"}}]})"}},
         {"tar", read_tar, {small_tar()}},
-        {"layer", [](std::string_view input) { extract(input, true); }, {oci::gzip(small_tar())}},
+        {"layer",
+         [](std::string_view input) { extract(input, true); },
+         {std::string(oci::gzip(small_tar()).view())}},
         {"rawlayer", [](std::string_view input) { extract(input, false); }, {wasm + "body"}},
         {"registryanswer",
          read_answer,

@@ -100,6 +100,36 @@ TEST(LockedFile, SweepsWhatAKilledRunLeft) {
     EXPECT_TRUE(fs::exists(dir.path() / ".y.wasmplug-abc123"));
 }
 
+TEST(LockedFile, TakesAFileThatIsNotThereForEmptyWhenAsked) {
+    const TemporaryDirectory dir;
+    EXPECT_THROW(LockedFile(dir.path() / "x"), Error);
+    {
+        LockedFile file(dir.path() / "x", LockedFile::Missing::empty);
+        EXPECT_EQ(file.text(), "");
+        file.replace("one");
+        file.replace("two");
+    }
+    EXPECT_EQ(read_file(dir.path() / "x"), "two");
+    LockedFile gone(dir.path() / "y", LockedFile::Missing::empty);
+    std::ofstream(dir.path() / "y") << "somebody else's";
+    EXPECT_THROW(gone.replace("mine"), Error);
+}
+
+TEST(File, SeveralNewFilesGetTheirNamesTogether) {
+    const TemporaryDirectory dir;
+    fs::create_directory(dir.path() / "sub");
+    std::vector<std::unique_ptr<AtomicFile>> files;
+    for (const char* name : {"a", "sub/b", "sub/c"}) {
+        files.push_back(std::make_unique<AtomicFile>(dir.path() / name));
+        files.back()->write(name);
+    }
+    EXPECT_FALSE(fs::exists(dir.path() / "a"));
+    commit_all(files);
+    EXPECT_EQ(read_file(dir.path() / "sub/c"), "sub/c");
+    EXPECT_EQ(entries_in(dir.path() / "sub"), 2U);
+    EXPECT_EQ(entries_in(dir.path()), 2U);
+}
+
 TEST(LockedFile, WritesNothingWhenNothingChanges) {
     const TemporaryDirectory dir;
     const fs::path path = dir.path() / "x";

@@ -410,6 +410,49 @@ TEST_F(PullFaults, CutEveryTimeStillArrives) {
         "good");
 }
 
+TEST_F(PullFaults, SeveralBlobsAtOnceGoOnEachWhereItBroke) {
+    Image image = large();
+    image.blobs[1] = test::text_blob(std::string(70'000, 'c'), "application/y");
+    std::set<std::string> cut;
+    FakeRegistry registry([&](const SeenRequest& request) -> std::optional<Answer> {
+        if (!is(request, "GET", "/blobs/") || !cut.insert(request.path()).second) {
+            return std::nullopt;
+        }
+        const std::string digest = request.path().substr(request.path().rfind('/') + 1);
+        return Answer{.body = registry.blobs.at(digest), .cut_after = 10'000};
+    });
+    fill(registry, image);
+    Client client;
+    const auto store = client.open(registry.host(), Access::pull);
+    std::vector<std::string> got(image.blobs.size());
+    std::vector<BlobRead> reads;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        reads.push_back(
+            {.blob = image.blobs[i].descriptor, .sink = [&got, i](std::string_view part) {
+                 got[i] += part;
+             }});
+    }
+    store->read_blobs(reads);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        EXPECT_EQ(sha256_digest(got[i]), image.blobs[i].descriptor.digest);
+    }
+    EXPECT_EQ(registry.count("GET", "/blobs/"), 4);
+}
+
+TEST_F(PullFaults, OneMissingBlobAmongSeveralIsAnError) {
+    const Image image = large();
+    FakeRegistry registry;
+    fill(registry, image);
+    registry.blobs.erase(image.blobs[1].descriptor.digest);
+    Client client;
+    const auto store = client.open(registry.host(), Access::pull);
+    const Sink nowhere = [](std::string_view) {
+    };
+    EXPECT_THROW(store->read_blobs({{.blob = image.blobs[0].descriptor, .sink = nowhere},
+                                    {.blob = image.blobs[1].descriptor, .sink = nowhere}}),
+                 Error);
+}
+
 TEST_F(PullFaults, AStallIsNoticedAndSurvived) {
     EXPECT_EQ(pull_with(first(1, "GET", "/blobs/", {.body = layer(), .stall_after = 1000})),
               "good");

@@ -45,6 +45,22 @@ TEST_P(LocalStoreTest, GivesBackWhatWasWritten) {
     EXPECT_FALSE(store->manifest("sha256:" + std::string(64, '0')));
 }
 
+TEST(Layout, BeginsWhereAKilledRunLeftOnlyTemporaries) {
+    const TemporaryDirectory folder;
+    fs::create_directories(folder.path() / "d/blobs/sha256");
+    write_file(folder.path() / "d/.oci-layout.wasmplug-aaaaaa", "{");
+    write_file(folder.path() / "d/blobs/sha256/.00.wasmplug-bbbbbb", "half");
+    open_layout(folder.path() / "d")->write(test::small_image("one"), {"1.0"});
+    EXPECT_TRUE(open_layout(folder.path() / "d")->manifest("1.0"));
+}
+
+TEST(Layout, RefusesAFolderWithSomethingElseInIt) {
+    const TemporaryDirectory folder;
+    write_file(folder.path() / "notes.txt", "mine");
+    EXPECT_THROW(open_layout(folder.path())->write(test::small_image("one"), {"1.0"}), Error);
+    EXPECT_FALSE(fs::exists(folder.path() / "blobs"));
+}
+
 TEST_P(LocalStoreTest, SaysWhenNothingChanges) {
     const Image image = test::small_image("one");
     open("d")->write(image, {"1.0"});

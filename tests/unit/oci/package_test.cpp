@@ -76,7 +76,7 @@ struct PinnedDigest {
 };
 
 constexpr PinnedDigest small_images[] = {
-    {"libdeflate 1.14", "sha256:5380e340dad6452b8f99d40858d30daf5dfb12e79e53b0db07f0305f9eb84b47"},
+    {"libdeflate 1.14", "sha256:82a1360c3d3ba74dacc32fc6c94b80b796584d8d0c04896a3df6adde5e6b43df"},
 };
 constexpr PinnedDigest large_images[] = {
     {"zlib 1.2.13", "sha256:41f7420960af01a2e36fbd0f75f2bf09a27e5332bedea317648faf5027a6649d"},
