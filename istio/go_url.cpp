@@ -260,6 +260,18 @@ std::string go_quote(std::string_view text) {
             case '\\':
                 quoted += "\\\\";
                 break;
+            case '\a':
+                quoted += "\\a";
+                break;
+            case '\b':
+                quoted += "\\b";
+                break;
+            case '\f':
+                quoted += "\\f";
+                break;
+            case '\v':
+                quoted += "\\v";
+                break;
             case '\n':
                 quoted += "\\n";
                 break;

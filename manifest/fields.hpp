@@ -69,6 +69,7 @@ struct Field {
     std::size_t max_length = std::numeric_limits<std::size_t>::max();  // also items, properties
     std::int64_t minimum = std::numeric_limits<std::int64_t>::min();
     std::int64_t maximum = std::numeric_limits<std::int64_t>::max();
+    bool int32 = false;  // the CRD says it as a format, not by its limits
     Pattern pattern = Pattern::none;
     std::string_view list_key = {};  // x-kubernetes-list-map-keys
     Cel cel = Cel::none;

@@ -2,16 +2,22 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
-#include <utility>
+#include <vector>
 
+#include <nlohmann/json.hpp>
+
+#include "base/json.hpp"
 #include "base/terminal.hpp"
+#include "base/time.hpp"
 #include "istio/go_url.hpp"
 #include "manifest/fixes.hpp"
 #include "manifest/layers.hpp"
+#include "manifest/names.hpp"
 
-// What k8s.io/apimachinery says of every object (pkg/api/validation/objectmeta.go,
-// pkg/util/validation/validation.go), and its decoder of ObjectMeta.
+// What the API server says of every object's metadata: the decoder of ObjectMeta, and
+// k8s.io/apimachinery pkg/api/validation/objectmeta.go.
 namespace wasmplug::manifest {
 
 std::string_view json_type(const yaml::Node& node) {
@@ -42,176 +48,151 @@ constexpr auto npos = std::string_view::npos;
 
 constexpr std::array<std::string_view, 5> top_fields = {"apiVersion", "kind", "metadata", "spec",
                                                         "status"};
-constexpr std::array<std::string_view, 15> metadata_fields = {"name",
-                                                              "generateName",
-                                                              "namespace",
-                                                              "selfLink",
-                                                              "uid",
-                                                              "resourceVersion",
-                                                              "generation",
-                                                              "creationTimestamp",
-                                                              "deletionTimestamp",
-                                                              "labels",
-                                                              "annotations",
-                                                              "deletionGracePeriodSeconds",
-                                                              "ownerReferences",
-                                                              "finalizers",
-                                                              "managedFields"};
 
-constexpr std::string_view subdomain_rule =
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
-    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
-    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-constexpr std::string_view label_rule =
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
-    "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used "
-    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+// The fields of ObjectMeta as its decoder takes them. Those without a word of their own are read
+// and then replaced by the server.
+struct MetaField {
+    std::string_view name;
+    std::string_view go_type;
+};
 
-bool lower_or_digit(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+constexpr std::array<MetaField, 15> metadata_fields = {{
+    {"name", "string"},
+    {"generateName", "string"},
+    {"namespace", "string"},
+    {"selfLink", "string"},
+    {"uid", "types.UID"},
+    {"resourceVersion", "string"},
+    {"generation", "int64"},
+    {"creationTimestamp", "time"},
+    {"deletionTimestamp", "time"},
+    {"deletionGracePeriodSeconds", "int64"},
+    {"labels", "map[string]string"},
+    {"annotations", "map[string]string"},
+    {"ownerReferences", "[]v1.OwnerReference"},
+    {"finalizers", "[]string"},
+    {"managedFields", "[]v1.ManagedFieldsEntry"},
+}};
+constexpr std::array<MetaField, 6> owner_fields = {{
+    {"apiVersion", "string"},
+    {"kind", "string"},
+    {"name", "string"},
+    {"uid", "types.UID"},
+    {"controller", "bool"},
+    {"blockOwnerDeletion", "bool"},
+}};
+constexpr std::array<MetaField, 7> managed_fields = {{
+    {"manager", "string"},
+    {"operation", "v1.ManagedFieldsOperationType"},
+    {"apiVersion", "string"},
+    {"time", "time"},
+    {"fieldsType", "string"},
+    {"fieldsV1", ""},
+    {"subresource", "string"},
+}};
+
+template <std::size_t N>
+constexpr std::array<std::string_view, N> names_of(const std::array<MetaField, N>& fields) {
+    std::array<std::string_view, N> names;
+    std::transform(fields.begin(), fields.end(), names.begin(),
+                   [](const MetaField& field) { return field.name; });
+    return names;
 }
 
-bool alphanumeric(char c) {
-    return lower_or_digit(c) || (c >= 'A' && c <= 'Z');
+constexpr auto metadata_names = names_of(metadata_fields);
+
+bool has_go_type(const Node& node, std::string_view type) {
+    return node.is_null() || type.empty() ||
+           (type.starts_with("[]")    ? node.is_sequence()
+            : type.starts_with("map") ? node.is_mapping()
+            : type == "bool"          ? node.type() == yaml::Type::boolean
+            : type == "int64"         ? node.as_int().has_value()
+                                      : node.is_string());
 }
 
-bool label(std::string_view text) {
-    return !text.empty() && lower_or_digit(text.front()) && lower_or_digit(text.back()) &&
-           std::all_of(text.begin(), text.end(),
-                       [](char c) { return lower_or_digit(c) || c == '-'; });
+void cannot_unmarshal(const Node& node, const Trail& trail, std::string_view field,
+                      std::string_view type, Findings& findings) {
+    const auto wanted = type == "time" ? "string" : type;
+    auto& finding =
+        findings.add("WP005", trail, node.range(),
+                     fmt::format("json: cannot unmarshal {} into Go struct field {} of type {}",
+                                 json_type(node), field, wanted));
+    const bool quotable =
+        node.kind() == yaml::Kind::scalar && (wanted == "string" || type == "types.UID");
+    finding.remedy(quotable ? quoted(node) : Remedy{fmt::format("write a {}", wanted)});
 }
 
-bool subdomain(std::string_view text) {
-    for (;;) {
-        const auto dot = text.find('.');
-        if (!label(text.substr(0, dot))) {
-            return false;
+void add_all(const Complaints& wrong, const Trail& trail, yaml::Range range, std::string_view field,
+             std::string_view value, const std::string& fix, Findings& findings) {
+    for (const auto& complaint : wrong) {
+        auto& finding = findings.add(
+            "WP010", trail, range,
+            fmt::format("{}: Invalid value: {}: {}", field, go_quote(value), complaint));
+        if (!fix.empty()) {
+            finding.fix = fix;
         }
-        if (dot == npos) {
-            return true;
-        }
-        text.remove_prefix(dot + 1);
     }
-}
-
-// The name part of a label or annotation, and a label's value.
-bool qualified(std::string_view text) {
-    return text.size() <= 63 && !text.empty() && alphanumeric(text.front()) &&
-           alphanumeric(text.back()) && std::all_of(text.begin(), text.end(), [](char c) {
-               return alphanumeric(c) || c == '-' || c == '_' || c == '.';
-           });
-}
-
-bool qualified_key(std::string_view key) {
-    const auto slash = key.find('/');
-    if (slash == npos) {
-        return qualified(key);
-    }
-    const auto prefix = key.substr(0, slash);
-    return prefix.size() <= 253 && subdomain(prefix) && qualified(key.substr(slash + 1));
-}
-
-void wrong_type(const Node& node, const Trail& trail, std::string_view wanted, Findings& findings) {
-    auto& finding = findings.add(
-        "WP005", trail, node.range(),
-        fmt::format("cannot unmarshal {} into Go struct field ObjectMeta.{} of type {}",
-                    json_type(node), trail.to_string(), wanted));
-    finding.remedy(node.kind() == yaml::Kind::scalar && wanted == "string"
-                       ? quoted(node)
-                       : Remedy{fmt::format("write a {}", wanted)});
 }
 
 std::string name_fix(std::string_view name) {
-    std::string better;
-    char before = '\0';
-    for (const char c : name) {
-        const bool word_ends = lower_or_digit(std::exchange(before, c));
-        if (lower_or_digit(c) || c == '-' || c == '.') {
-            better += c;
-        } else if (c >= 'A' && c <= 'Z') {
-            if (word_ends) {
-                better += '-';  // camelCase
-            }
-            better += static_cast<char>(c + 32);
-        } else if (!better.empty() && better.back() != '-') {
-            better += '-';
-        }
+    const auto better = similar_subdomain(name);
+    return better.empty() ? "use lower-case letters, digits and '-'" : "write " + better;
+}
+
+// The string at `key`; nothing when it is missing, null, empty or of another type.
+std::string_view written(const Node& metadata, std::string_view key) {
+    return text_at(&metadata, key);
+}
+
+// apimachinery's maskTrailingDash: the server appends to it.
+std::string masked(std::string_view stem) {
+    std::string name(stem);
+    if (name.size() > 1 && name.ends_with('-')) {
+        name.replace(name.size() - 2, 2, "a");
     }
-    while (!better.empty() && !lower_or_digit(better.back())) {
-        better.pop_back();
-    }
-    return subdomain(better) ? "write " + better : "use lower-case letters, digits and '-'";
+    return name;
 }
 
 void check_names(const Node& metadata, const Trail& trail, Findings& findings) {
-    const auto text = [&](std::string_view key) -> const Node* {
-        const auto* value = metadata.find(key);
-        if (value == nullptr || value->is_null()) {
-            return nullptr;
-        }
-        if (!value->is_string()) {
-            wrong_type(*value, Trail(trail, key), "string", findings);
-        }
-        return value;
+    const auto* name = metadata.find("name");
+    const auto* generate = metadata.find("generateName");
+    const auto is_text = [](const Node* node) {
+        return node == nullptr || node->is_null() || node->is_string();
     };
-    const auto* name = text("name");
-    const auto* generate = text("generateName");
-    const auto* ns = text("namespace");
-    const auto written = [](const Node* node) {
-        return node == nullptr ? std::string_view() : node->as_string().value_or("");
-    };
-    if (name != nullptr && name->is_string() && !written(name).empty()) {
-        if (written(name).size() > 253) {
-            findings.add("WP010", Trail(trail, "name"), name->range(),
-                         fmt::format("metadata.name: Invalid value: {}: must be no more than 253 "
-                                     "bytes",
-                                     go_quote(written(name))));
-        } else if (!subdomain(written(name))) {
-            findings
-                .add("WP010", Trail(trail, "name"), name->range(),
-                     fmt::format("metadata.name: Invalid value: {}: {}", go_quote(written(name)),
-                                 subdomain_rule))
-                .fix = name_fix(written(name));
-        }
-    } else if ((name == nullptr || name->is_string()) && written(generate).empty() &&
-               (generate == nullptr || generate->is_string())) {
+    const auto stem = written(metadata, "generateName");
+    if (!stem.empty()) {
+        add_all(check_subdomain(masked(stem)), Trail(trail, "generateName"), generate->range(),
+                "metadata.generateName", stem, name_fix(stem), findings);
+    }
+    if (const auto text = written(metadata, "name"); !text.empty()) {
+        add_all(check_subdomain(text), Trail(trail, "name"), name->range(), "metadata.name", text,
+                name_fix(text), findings);
+    } else if (!stem.empty() && check_subdomain(masked(stem)).empty()) {
+        // Five characters are appended to what fits.
+        const auto made = std::string(stem.substr(0, 58)) + "xxxxx";
+        add_all(check_subdomain(made), Trail(trail, "generateName"), generate->range(),
+                "metadata.name", made, name_fix(stem), findings);
+    } else if (stem.empty() && is_text(name) && is_text(generate)) {
         findings
             .add("WP010", Trail(trail, "name"),
                  name == nullptr ? beginning_of(metadata) : name->range(),
                  "metadata.name: Required value: name or generateName is required")
             .fix = "add name";
     }
-    if (!written(generate).empty()) {
-        auto stem = std::string(written(generate));
-        if (stem.ends_with('-')) {
-            stem.back() = 'a';  // the server appends to it
-        }
-        if (!subdomain(stem)) {
-            findings.add("WP010", Trail(trail, "generateName"), generate->range(),
-                         fmt::format("metadata.generateName: Invalid value: {}: {}",
-                                     go_quote(written(generate)), subdomain_rule));
-        }
-    }
-    if (!written(ns).empty() && (!label(written(ns)) || written(ns).size() > 63)) {
-        findings
-            .add("WP010", Trail(trail, "namespace"), ns->range(),
-                 fmt::format("metadata.namespace: Invalid value: {}: {}", go_quote(written(ns)),
-                             label_rule))
-            .fix = name_fix(written(ns));
+    if (const auto ns = written(metadata, "namespace"); !ns.empty()) {
+        add_all(check_label(ns), Trail(trail, "namespace"), metadata.find("namespace")->range(),
+                "metadata.namespace", ns, name_fix(ns), findings);
     }
 }
 
 void check_string_map(const Node& metadata, std::string_view key, const Trail& up,
                       Findings& findings) {
     const auto* map = metadata.find(key);
-    if (map == nullptr || map->is_null()) {
+    if (map == nullptr || !map->is_mapping()) {
         return;
     }
     const Trail trail(up, key);
-    if (!map->is_mapping()) {
-        wrong_type(*map, trail, "map[string]string", findings);
-        return;
-    }
+    const auto field = trail.to_string();
     const bool labels = key == "labels";
     std::size_t total = 0;
     each_entry(*map, [&](const std::string& name, const Node& key_node, const Node& value) {
@@ -223,28 +204,15 @@ void check_string_map(const Node& metadata, std::string_view key, const Trail& u
                 return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
             });
         }
-        if (!qualified_key(lower)) {
-            findings.add("WP010", below, key_node.range(),
-                         fmt::format("{}: Invalid value: {}: name part must consist of "
-                                     "alphanumeric characters, '-', '_' or '.', at most 63, after "
-                                     "an optional DNS prefix and '/'",
-                                     trail.to_string(), go_quote(name)));
-        }
+        add_all(check_qualified_name(lower), below, key_node.range(), field, name, {}, findings);
         if (value.is_null()) {
             return;  // decodes as ""
         }
         if (!value.is_string()) {
-            wrong_type(value, below, "string", findings);
-            return;
-        }
-        const auto text = value.as_string().value_or("");
-        if (labels && !text.empty() && !qualified(text)) {
-            findings.add(
-                "WP010", below, value.range(),
-                fmt::format("{}: Invalid value: {}: a valid label must be an empty string or "
-                            "consist of alphanumeric characters, '-', '_' or '.', and must start "
-                            "and end with an alphanumeric character, at most 63",
-                            trail.to_string(), go_quote(text)));
+            cannot_unmarshal(value, below, fmt::format("ObjectMeta.{}", key), "string", findings);
+        } else if (labels) {
+            const auto text = *value.as_string();
+            add_all(check_label_value(text), below, value.range(), field, text, {}, findings);
         }
     });
     if (!labels && total > std::size_t{256} << 10) {
@@ -253,8 +221,7 @@ void check_string_map(const Node& metadata, std::string_view key, const Trail& u
     }
 }
 
-template <std::size_t N>
-void check_known(const Node& node, const std::array<std::string_view, N>& known, const Trail& trail,
+void check_known(const Node& node, std::span<const std::string_view> known, const Trail& trail,
                  Findings& findings) {
     each_entry(node, [&](const std::string& key, const Node& key_node, const Node&) {
         if (std::find(known.begin(), known.end(), key) != known.end()) {
@@ -273,11 +240,145 @@ void check_known(const Node& node, const std::array<std::string_view, N>& known,
                    find_field(Kind::wasm_plugin, "spec." + key) != nullptr) {
             finding.fix = "it belongs below spec: indent it";
         } else if (trail.to_string().empty() &&
-                   std::find(metadata_fields.begin(), metadata_fields.end(), key) !=
-                       metadata_fields.end()) {
+                   std::find(metadata_names.begin(), metadata_names.end(), key) !=
+                       metadata_names.end()) {
             finding.fix = "it belongs below metadata: indent it";
         }
     });
+}
+
+// Unknown names in a list of structs, and values that its decoder does not take.
+template <std::size_t N>
+void check_structs(const Node& metadata, std::string_view key, std::string_view type,
+                   const std::array<MetaField, N>& fields, const Trail& up, Findings& findings) {
+    const auto* list = metadata.find(key);
+    if (list == nullptr || !list->is_sequence()) {
+        return;
+    }
+    const Trail trail(up, key);
+    std::size_t index = 0;
+    for (const auto& item : list->items()) {
+        const Trail below(trail, index++);
+        if (!item.is_mapping()) {
+            if (!item.is_null()) {
+                cannot_unmarshal(item, below, fmt::format("ObjectMeta.{}", key),
+                                 fmt::format("v1.{}", type), findings);
+            }
+            continue;
+        }
+        check_known(item, names_of(fields), below, findings);
+        for (const auto& field : fields) {
+            const auto* value = item.find(field.name);
+            if (value != nullptr && !has_go_type(*value, field.go_type)) {
+                cannot_unmarshal(*value, Trail(below, field.name),
+                                 fmt::format("{}.{}.{}", type, key, field.name), field.go_type,
+                                 findings);
+            }
+        }
+    }
+}
+
+// ValidateOwnerReferences.
+void check_owners(const Node& metadata, const Trail& up, Findings& findings) {
+    const auto* owners = metadata.find("ownerReferences");
+    if (owners == nullptr || !owners->is_sequence()) {
+        return;
+    }
+    const Trail trail(up, "ownerReferences");
+    std::size_t index = 0;
+    std::vector<std::string> controllers;
+    for (const auto& owner : owners->items()) {
+        const Trail below(trail, index++);
+        if (!owner.is_mapping()) {
+            continue;
+        }
+        for (const std::string_view name : {"apiVersion", "kind", "name", "uid"}) {
+            const auto* value = owner.find(name);
+            const bool of_other_type = value != nullptr && !value->is_null() && !value->is_string();
+            if (written(owner, name).empty() && !of_other_type) {
+                findings.add("WP010", Trail(below, name), key_range(owner, name),
+                             fmt::format("metadata.ownerReferences.{}: Invalid value: \"\": {}must "
+                                         "not be empty",
+                                         name, name == "apiVersion" ? "version " : ""));
+            }
+        }
+        const auto* controller = owner.find("controller");
+        if (controller != nullptr && controller->as_bool().value_or(false)) {
+            controllers.push_back(
+                fmt::format("{}/{}", written(owner, "kind"), written(owner, "name")));
+        }
+    }
+    if (controllers.size() > 1) {
+        findings.add(
+            "WP010", trail, key_range(metadata, "ownerReferences"),
+            fmt::format("metadata.ownerReferences: Invalid value: {}: Only one reference "
+                        "can have Controller set to true. Found \"true\" in references "
+                        "for {} and {}",
+                        compact_json(yaml::to_json(*owners)), controllers[0], controllers[1]));
+    }
+}
+
+void check_finalizers(const Node& metadata, const Trail& up, Findings& findings) {
+    const auto* finalizers = metadata.find("finalizers");
+    if (finalizers == nullptr || !finalizers->is_sequence()) {
+        return;
+    }
+    const Trail trail(up, "finalizers");
+    std::size_t index = 0;
+    for (const auto& item : finalizers->items()) {
+        const Trail below(trail, index++);
+        if (item.is_string()) {
+            add_all(check_qualified_name(*item.as_string()), below, item.range(),
+                    "metadata.finalizers", *item.as_string(), {}, findings);
+        } else if (!item.is_null()) {
+            cannot_unmarshal(item, below, "ObjectMeta.finalizers", "string", findings);
+        }
+    }
+}
+
+// metav1.Time's decoder; RFC 3339.
+void check_times(const Node& metadata, const Trail& up, Findings& findings) {
+    for (const std::string_view key : {"creationTimestamp", "deletionTimestamp"}) {
+        const auto text = written(metadata, key);
+        if (!text.empty() && !parse_time(text)) {
+            const bool year =
+                text.size() > 3 && text.substr(0, 4).find_first_not_of("0123456789") == npos;
+            findings.add("WP010", Trail(up, key), metadata.find(key)->range(),
+                         fmt::format("parsing time \"{}\" as \"2006-01-02T15:04:05Z07:00\": cannot "
+                                     "parse{}",
+                                     text, year ? "" : fmt::format(" \"{}\" as \"2006\"", text)));
+        }
+    }
+}
+
+// The server drops the status that a client sends, but not before it has looked for names that
+// its lists do not have; beside those lists anything goes.
+void check_status(const Node& root, Findings& findings) {
+    constexpr std::array<std::string_view, 7> condition = {
+        "type",   "status",  "observedGeneration", "lastProbeTime", "lastTransitionTime",
+        "reason", "message",
+    };
+    constexpr std::array<std::string_view, 3> message = {"type", "level", "documentationUrl"};
+    const auto* status = root.find("status");
+    if (status == nullptr || !status->is_mapping()) {
+        return;
+    }
+    const Trail top;
+    const Trail trail(top, "status");
+    const auto check = [&](std::string_view key, std::span<const std::string_view> known) {
+        const auto* list = status->find(key);
+        const Trail below(trail, key);
+        if (list != nullptr && list->is_mapping()) {
+            check_known(*list, {}, below, findings);
+        } else if (list != nullptr && list->is_sequence()) {
+            std::size_t index = 0;
+            for (const auto& item : list->items()) {
+                check_known(item, known, Trail(below, index++), findings);
+            }
+        }
+    };
+    check("conditions", condition);
+    check("validationMessages", message);
 }
 
 }  // namespace
@@ -286,6 +387,7 @@ void check_metadata(const Object& object, Findings& findings) {
     const Trail root;
     const Trail trail(root, "metadata");
     check_known(*object.root, top_fields, root, findings);
+    check_status(*object.root, findings);
     const auto* metadata = object.root->find("metadata");
     if (metadata == nullptr || metadata->is_null()) {
         findings
@@ -297,13 +399,30 @@ void check_metadata(const Object& object, Findings& findings) {
         return;
     }
     if (!metadata->is_mapping()) {
-        wrong_type(*metadata, trail, "mapping", findings);
+        findings
+            .add("WP005", trail, metadata->range(),
+                 fmt::format("json: cannot unmarshal {} into Go value of type v1.ObjectMeta",
+                             json_type(*metadata)))
+            .fix = "write a mapping with a name";
         return;
     }
-    check_known(*metadata, metadata_fields, trail, findings);
+    check_known(*metadata, metadata_names, trail, findings);
+    for (const auto& field : metadata_fields) {
+        const auto* value = metadata->find(field.name);
+        if (value != nullptr && !has_go_type(*value, field.go_type)) {
+            cannot_unmarshal(*value, Trail(trail, field.name),
+                             fmt::format("ObjectMeta.{}", field.name), field.go_type, findings);
+        }
+    }
     check_names(*metadata, trail, findings);
     check_string_map(*metadata, "labels", trail, findings);
     check_string_map(*metadata, "annotations", trail, findings);
+    check_structs(*metadata, "ownerReferences", "OwnerReference", owner_fields, trail, findings);
+    check_structs(*metadata, "managedFields", "ManagedFieldsEntry", managed_fields, trail,
+                  findings);
+    check_owners(*metadata, trail, findings);
+    check_finalizers(*metadata, trail, findings);
+    check_times(*metadata, trail, findings);
 }
 
 }  // namespace wasmplug::manifest

@@ -5,8 +5,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 
+#include <nlohmann/json.hpp>
+
+#include "base/json.hpp"
 #include "istio/go_url.hpp"
 #include "istio/plugin_url.hpp"
 #include "manifest/fields.hpp"
@@ -133,18 +136,10 @@ class Schema {
   private:
     void check_value(const Field& field, const Node& node, const Trail& trail) {
         if (!has_type(field, node)) {
-            const auto path = trail.to_string();
-            auto& finding = findings_.add(
-                "WP005", trail, node.range(),
-                fmt::format("{}: Invalid value: \"{}\": {} in body must be of type {}: \"{}\"",
-                            path, given_type(node), path, wanted_type(field.type),
-                            given_type(node)));
-            finding.remedy(type_fix(field, node));
-            // What stands in a mapping where a scalar belongs is unknown to the decoder too.
-            if (node.is_mapping() && field.type != Type::list) {
-                each_entry(node, [&](const std::string& key, const Node& key_node, const Node&) {
-                    unknown(Trail(trail, key), key_node).right.reset();
-                });
+            findings_.add("WP005", trail, node.range(), wrong_type(field, node, trail.to_string()))
+                .remedy(type_fix(field, node));
+            if (field.type != Type::free_object) {
+                unknown_below(node, trail);
             }
             return;
         }
@@ -170,6 +165,58 @@ class Schema {
                 check_integer(field, node, trail);
                 break;
         }
+    }
+
+    // Every name below a value of the wrong type is unknown to the decoder too.
+    // NOLINTNEXTLINE(misc-no-recursion): as deep as the reader allows
+    void unknown_below(const Node& node, const Trail& trail) {
+        if (node.is_mapping()) {
+            each_entry(node, [&](const std::string& key, const Node& key_node, const Node&) {
+                unknown(Trail(trail, key), key_node).right.reset();
+            });
+        } else if (node.is_sequence()) {
+            std::size_t index = 0;
+            for (const auto& item : node.items()) {
+                unknown_below(item, Trail(trail, index++));
+            }
+        }
+    }
+
+    // All that the server says of it: the type, the format of an integer, the words of an
+    // enumeration.
+    std::string wrong_type(const Field& field, const Node& node, const std::string& path) const {
+        const auto message = [&](std::string_view given, std::string_view wanted) {
+            return fmt::format("{}: Invalid value: \"{}\": {} in body must be of type {}: \"{}\"",
+                               path, given, path, wanted, given);
+        };
+        const bool is_number =
+            node.type() == yaml::Type::number || node.type() == yaml::Type::integer;
+        const bool is_int32 = field.int32 && minor_ >= field.rules_since;
+        if (field.type == Type::integer && is_number) {
+            return message(is_int32 ? "float64" : "number", is_int32 ? "int32" : "integer") +
+                   fmt::format("; Checked value must be of type integer {} in {}",
+                               is_int32 ? "with format int32" : "(default format)", path);
+        }
+        if (is_int32 && node.type() == yaml::Type::boolean) {
+            return message("", "int32");
+        }
+        if (field.type == Type::enumeration) {
+            return message(given_type(node), wanted_type(field.type)) +
+                   fmt::format("; {}: Unsupported value: {}: supported values: {}", path,
+                               node.is_mapping() ? "{}" : compact_json(yaml::to_json(node)),
+                               known_values(field));
+        }
+        return message(given_type(node), wanted_type(field.type));
+    }
+
+    std::string known_values(const Field& field) const {
+        std::string known;
+        for (const auto& value : field.values) {
+            if (value.since <= minor_) {
+                known += fmt::format("{}\"{}\"", known.empty() ? "" : ", ", value.name);
+            }
+        }
+        return known;
     }
 
     static bool has_type(const Field& field, const Node& node) {
@@ -253,9 +300,13 @@ class Schema {
         }
         if (field.cel == Cel::one_of_payload && minor_ >= field.cel_since &&
             set(node, "wasm") == set(node, "lua")) {
-            findings_.add(
-                "WP019", trail, set(node, "lua") ? key_range(node, "lua") : beginning_of(node),
-                trail.to_string() + ": Invalid value: exactly one of wasm or lua must be set");
+            const bool both = set(node, "lua");
+            findings_.add("WP019", trail, both ? key_range(node, "lua") : beginning_of(node),
+                          fmt::format("{}: Invalid value: exactly one of wasm or lua must be set{}",
+                                      trail.to_string(),
+                                      both ? "; \"spec\" must validate one and only one schema "
+                                             "(oneOf). Found 2 valid alternatives"
+                                           : ""));
         }
     }
 
@@ -277,6 +328,7 @@ class Schema {
                              path, given_type(value), path, given_type(value)))
                     .remedy(value.kind() == yaml::Kind::scalar ? quoted(value, key)
                                                                : Remedy{"write a string"});
+                unknown_below(value, below);
                 return;
             }
             const auto text = value.as_string().value_or("");
@@ -313,20 +365,12 @@ class Schema {
                           fmt::format("{}: Too many: {}: must have at most {} items",
                                       trail.to_string(), node.size(), field.max_length));
         }
-        std::unordered_set<std::string> keys;
+        std::unordered_map<std::string, std::size_t> keys;
         std::size_t index = 0;
         for (const auto& item : node.items()) {
             const Trail below(trail, index++);
             if (!item.is_mapping()) {
-                const auto path = below.to_string();
-                auto& finding = findings_.add(
-                    item.is_null() ? "WP025" : "WP005", below, item.range(),
-                    fmt::format("{}: Invalid value: \"{}\": {} in body must be of type object: "
-                                "\"{}\"",
-                                path, given_type(item), path, given_type(item)));
-                if (item.is_null()) {
-                    finding.right = Right{};
-                }
+                wrong_item(field, item, below);
                 continue;
             }
             check_object(field, item, below);
@@ -339,6 +383,24 @@ class Schema {
         }
     }
 
+    void wrong_item(const Field& field, const Node& item, const Trail& trail) {
+        const auto path = trail.to_string();
+        auto message =
+            fmt::format("{}: Invalid value: \"{}\": {} in body must be of type object: \"{}\"",
+                        path, given_type(item), path, given_type(item));
+        if (!field.list_key.empty() && !item.is_null()) {
+            message += fmt::format(
+                "; {}: Invalid value: {}: must be an object for an array of list-type map", path,
+                item.is_sequence() ? "[{}]" : compact_json(yaml::to_json(item)));
+        }
+        auto& finding = findings_.add(item.is_null() ? "WP025" : "WP005", trail, item.range(),
+                                      std::move(message));
+        if (item.is_null()) {
+            finding.right = Right{};
+        }
+        unknown_below(item, trail);
+    }
+
     void check_inline_value(const Node& item, const Trail& trail) {
         if (text_at(&item, "valueFrom") == "HOST" && set(item, "value")) {
             findings_.add("WP017", trail, key_range(item, "value"),
@@ -347,18 +409,19 @@ class Schema {
         }
     }
 
+    // Each key once, however often it is there.
     void check_duplicate(const Field& field, const Node& item, const Trail& trail,
-                         std::unordered_set<std::string>& keys) {
+                         std::unordered_map<std::string, std::size_t>& keys) {
         const auto* key = item.find(field.list_key);
-        if (key == nullptr || key->is_null()) {
-            return;
-        }
-        const auto number = as_integer(*key);
-        const auto text = number ? std::to_string(*number) : go_quote(key->text());
-        if (!keys.insert(text).second) {
-            findings_.add("WP018", trail, key->range(),
-                          fmt::format("{}: Duplicate value: {{\"{}\":{}}}", trail.to_string(),
-                                      field.list_key, text));
+        const bool is_set = key != nullptr && !key->is_null();
+        const auto number = is_set ? as_integer(*key) : std::nullopt;
+        const auto text =
+            !is_set ? std::string()
+                    : fmt::format("\"{}\":{}", field.list_key,
+                                  number ? std::to_string(*number) : go_quote(key->text()));
+        if (++keys[text] == 2) {
+            findings_.add("WP018", trail, is_set ? key->range() : beginning_of(item),
+                          fmt::format("{}: Duplicate value: {{{}}}", trail.to_string(), text));
         }
     }
 
@@ -398,6 +461,7 @@ class Schema {
                                  path, go_quote(text), path, field.min_length))
                 .fix = field.required ? fmt::format("write the {}", field.name)
                                       : fmt::format("write a value, or leave {} out", field.name);
+            return;  // the server stops at the first objection
         }
         if (bounded && length > field.max_length) {
             findings_.add("WP011", trail, node.range(),
@@ -418,17 +482,14 @@ class Schema {
 
     void check_enum(const Field& field, const Node& node, const Trail& trail) {
         const auto text = *node.as_string();
-        std::string known;
-        for (const auto& value : field.values) {
-            if (value.since <= minor_) {
-                if (value.name == text) {
-                    return;
-                }
-                known += fmt::format("{}\"{}\"", known.empty() ? "" : ", ", value.name);
-            }
+        const auto is_text = [&](const EnumValue& value) {
+            return value.since <= minor_ && value.name == text;
+        };
+        if (std::any_of(field.values.begin(), field.values.end(), is_text)) {
+            return;
         }
         const auto message = fmt::format("{}: Unsupported value: {}: supported values: {}",
-                                         trail.to_string(), go_quote(text), known);
+                                         trail.to_string(), go_quote(text), known_values(field));
         for (const auto& value : field.values) {
             if (value.name == text) {
                 auto& finding = findings_.add(
@@ -447,7 +508,12 @@ class Schema {
         }
         const auto value = *as_integer(node);
         const auto path = trail.to_string();
-        if (value < field.minimum) {
+        if (field.int32 && (value < field.minimum || value > field.maximum)) {
+            findings_.add("WP011", trail, node.range(),
+                          fmt::format("{}: Invalid value: {}: Checked value must be of type "
+                                      "integer with format int32 in {}",
+                                      path, value, path));
+        } else if (value < field.minimum) {
             findings_.add("WP011", trail, node.range(),
                           fmt::format("{}: Invalid value: {}: {} in body should be greater than or "
                                       "equal to {}",

@@ -64,6 +64,24 @@ bool check_problems(const Object& object, Findings& findings) {
     return any;
 }
 
+// go-yaml refuses every version but 1.1. Our reader does not, since such files mean the same.
+void check_version(const Object& object, Findings& findings) {
+    constexpr std::string_view directive = "%YAML ";
+    const auto text = object.file.text().substr(object.range.begin, object.range.size());
+    const auto at = text.starts_with(directive) ? 0 : text.find("\n%YAML ") + 1;
+    const bool before_it = object.root != nullptr && !object.item &&
+                           object.range.begin + at < object.root->full_range().begin;
+    if (!text.substr(at).starts_with(directive) || !before_it ||
+        text.substr(at + directive.size()).starts_with("1.1")) {
+        return;
+    }
+    const auto begin = object.range.begin + at;
+    findings
+        .add("WP001", {}, {begin, begin + directive.size() + 3},
+             std::string(no_yaml) + "found incompatible YAML document")
+        .fix = "leave the %YAML line out: Kubernetes reads version 1.1 only";
+}
+
 constexpr std::array our_kinds = {std::string_view("WasmPlugin"),
                                   std::string_view("TrafficExtension")};
 
@@ -178,6 +196,7 @@ Checked check(const Object& object, const ValidateSettings& settings,
             check_unserved(object, findings);
             break;
         case Identity::ours:
+            check_version(object, findings);
             if (!check_problems(object, findings)) {
                 check_layers(object, settings, findings);
                 for (const auto& rule : further) {
