@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.hpp"
+#include "base/yaml_write.hpp"
 #include "commands/command.hpp"
 #include "commands/manifest_options.hpp"
 
@@ -38,9 +39,12 @@ ExitCode run_chain(const ChainOptions& options, Services& services) {
     const auto chains = manifest::build_chains(placements, options.root_namespace);
     auto format = options.output;
     if (format.empty()) {
-        format = services.out.format() == Format::text ? "text" : "json";
+        format = services.out.format() == Format::text   ? "text"
+                 : services.out.format() == Format::json ? "json"
+                                                         : "yaml";
     }
     services.out.print(format == "json"      ? pretty_json(manifest::chains_json(chains))
+                       : format == "yaml"    ? yaml::write(manifest::chains_json(chains))
                        : format == "mermaid" ? manifest::chains_mermaid(chains)
                        : format == "dot"     ? manifest::chains_dot(chains)
                        : format == "svg"     ? draw(manifest::chains_dot(chains), services)
@@ -52,7 +56,7 @@ void add_chain(CLI::App& command, Run& selected) {
     auto options = std::make_shared<ChainOptions>();
     add_sources(command, options->sources);
     choices(command.add_option("-o,--output", options->output, "Format of the result on stdout"),
-            {"text", "json", "mermaid", "dot", "svg"});
+            {"text", "json", "yaml", "mermaid", "dot", "svg"});
     command.add_option("--root-namespace", options->root_namespace, "The mesh's root namespace")
         ->type_name("NAME");
     command.footer("wasmplug chain deploy/\nwasmplug chain -o svg deploy/ > chain.svg");

@@ -44,6 +44,11 @@ struct ConvertResult {
     std::optional<std::string> diff;  // of a dry run
 };
 
+// The manifest; nothing once it stands in the file.
+std::string to_text(const ConvertResult& result) {
+    return result.diff ? *result.diff : result.written ? "" : result.converted.text;
+}
+
 ordered_json to_json(const ConvertResult& result) {
     ordered_json json{{"version", 1},
                       {"file", result.file},
@@ -93,13 +98,11 @@ ExitCode run_convert(const ConvertOptions& options, Services& services) {
         result.written = true;
         services.out.note(fmt::format("{}: {} converted", options.file, converted.count));
     }
-    // The manifest itself is the YAML, and says nothing more once it stands in the file.
-    if (services.out.format() == Format::json) {
-        services.out.print(pretty_json(to_json(result)));
-    } else if (result.diff) {
-        services.out.print(*result.diff);
-    } else if (!options.write) {
+    // The manifest itself is the YAML.
+    if (services.out.format() == Format::yaml && !result.diff && !result.written) {
         services.out.print(converted.text);
+    } else {
+        services.out.show(result);
     }
     return ExitCode::ok;
 }

@@ -11,7 +11,9 @@
 #include "base/image_reference.hpp"
 #include "base/json.hpp"
 #include "base/yaml.hpp"
+#include "base/yaml_write.hpp"
 #include "commands/command.hpp"
+#include "commands/plugin_chain.hpp"
 #include "commands/registry_flags.hpp"
 #include "release/artefact.hpp"
 
@@ -23,6 +25,7 @@ using nlohmann::ordered_json;
 
 struct GenerateOptions {
     std::string kind;
+    std::vector<std::string> subjects;  // REF, or for envoy what ChainOptions takes
     std::string reference;
     std::string name;
     std::string sha256;
@@ -43,6 +46,9 @@ struct GenerateOptions {
     std::vector<std::string> set;
     std::vector<std::string> set_string;
     std::string ci = "github";
+    std::string module;
+    std::string upstream;
+    std::uint16_t port = 10000;
     bool unpinned = false;
     RegistryFlags registry;
 };
@@ -210,6 +216,20 @@ void print(const std::string& text, Services& services) {
     services.out.print(pretty_json(yaml::to_json(*file.documents().front().root)));
 }
 
+// What `run` starts, as a file for anybody's Envoy.
+std::string write_envoy(const GenerateOptions& options, Services& services) {
+    ChainOptions chain{.subjects = options.subjects, .module = options.module, .config = {}};
+    if (!options.config.empty()) {
+        chain.config = compact_json(read_config(options.config));
+    }
+    envoy::Bootstrap bootstrap{.filters = plugin_chain(chain, services).filters,
+                               .port = options.port};
+    if (!options.upstream.empty()) {
+        bootstrap.upstream = envoy::Cluster{.name = "upstream", .endpoint = options.upstream};
+    }
+    return "# envoy -c FILE\n" + yaml::write(envoy::to_json(bootstrap));
+}
+
 void show(const manifest::Translation& translation, Services& services) {
     for (const auto& lost : translation.lost) {
         services.out.warn(lost);
@@ -217,12 +237,19 @@ void show(const manifest::Translation& translation, Services& services) {
     print(translation.text, services);
 }
 
-ExitCode run_generate(const GenerateOptions& options, Services& services) {
+ExitCode run_generate(const GenerateOptions& given, Services& services) {
+    GenerateOptions options = given;
+    if (options.kind != "envoy" && options.subjects.size() > 1) {
+        throw usage_error(fmt::format("{} is one REF too many", options.subjects[1]));
+    }
+    options.reference = options.subjects.empty() ? "" : options.subjects.front();
     const auto& release = istio::release_for(options.host);
     if (options.kind == "ci") {
         services.out.show(Pipeline{
             options.ci, manifest::write_ci(options.ci == "gitlab" ? manifest::Ci::gitlab
                                                                   : manifest::Ci::github)});
+    } else if (options.kind == "envoy") {
+        print(write_envoy(options, services), services);
     } else if (options.kind == "prometheusrule") {
         const auto [ns, name] =
             manifest::split_name(options.name.empty() ? "wasm-plugins" : options.name);
@@ -281,9 +308,12 @@ void add_field_options(CLI::App& command, GenerateOptions& options) {
 void add_generate(CLI::App& command, Run& selected) {
     auto options = std::make_shared<GenerateOptions>();
     choices(command.add_option("KIND", options->kind, "What to write")->required(),
-            {"wasmplugin", "trafficextension", "envoyextensionpolicy", "envoyfilter",
+            {"wasmplugin", "trafficextension", "envoyextensionpolicy", "envoyfilter", "envoy",
              "prometheusrule", "ci"});
-    command.add_option("REF", options->reference, "The image, or an http(s) or file url")
+    command
+        .add_option("REF", options->subjects,
+                    "The image, or an http(s) or file url; for envoy a project, a module or "
+                    "manifests")
         ->type_name("REF");
     command.add_option("--name", options->name, "What to call it; else from REF")
         ->type_name("[NAMESPACE/]NAME");
@@ -295,6 +325,15 @@ void add_generate(CLI::App& command, Run& selected) {
     command.add_option("--for", options->host, "The release that has to take it")
         ->type_name("HOST");
     add_field_options(command, *options);
+    command
+        .add_option("--module", options->module,
+                    "For envoy: the module, instead of what a manifest names")
+        ->type_name("FILE");
+    command
+        .add_option("--upstream", options->upstream,
+                    "For envoy: where requests go behind the plugin, instead of a canned answer")
+        ->type_name("HOST:PORT");
+    command.add_option("--port", options->port, "For envoy: port on loopback")->type_name("N");
     add_registry_flags(command, options->registry, RegistryUse::read);
     choices(command.add_option("--ci", options->ci, "For ci: whose pipeline"),
             {"github", "gitlab"});
@@ -302,6 +341,7 @@ void add_generate(CLI::App& command, Run& selected) {
         "wasmplug generate wasmplugin ghcr.io/acme/auth:1.2.0 --name prod/auth\n"
         "wasmplug generate wasmplugin ghcr.io/acme/auth:1.2.0 --config config.yaml \\\n"
         "    --selector app=shop --set-string pluginConfig.mode=on\n"
+        "wasmplug generate envoy deploy/auth.yaml --module plugin.wasm > envoy.yaml\n"
         "wasmplug generate prometheusrule --name monitoring/wasm");
     selects(command, selected, options, run_generate);
 }

@@ -4,9 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <limits>
 #include <optional>
-#include <tuple>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +15,7 @@
 #include "base/yaml.hpp"
 #include "istio/plugin_url.hpp"
 #include "manifest/objects.hpp"
+#include "manifest/placement.hpp"
 #include "manifest/sources.hpp"
 #include "toolchain/project.hpp"
 
@@ -26,17 +25,8 @@ namespace {
 namespace fs = std::filesystem;
 using manifest::text_at;
 
-// Where Istio puts a plugin in the chain: phase, then the higher priority; one without a
-// priority comes last in its phase (istio.io/istio pilot/pkg/model/push_context.go).
-using Place = std::tuple<int, std::int64_t>;
-
-Place place_of(const yaml::Node* spec) {
-    const std::string_view phase = text_at(spec, "phase");
-    const int group = phase == "AUTHN" ? 0 : phase == "AUTHZ" ? 1 : phase == "STATS" ? 2 : 3;
-    const auto* priority = spec == nullptr ? nullptr : spec->find("priority");
-    const auto value = priority == nullptr ? std::nullopt : priority->as_int();
-    return {group, value ? -*value : std::numeric_limits<std::int64_t>::max()};
-}
+// Istio's default; only a plugin of the pod's own namespace comes before one of this.
+constexpr std::string_view root_namespace = "istio-system";
 
 std::string config_text(const std::string& option) {
     return option.starts_with('@') ? read_file(option.substr(1)) : option;
@@ -105,7 +95,7 @@ envoy::Filter filter_from(const manifest::Object& object, fs::path module) {
 PluginChain chain_of_manifests(const std::vector<std::string>& names, const ChainOptions& options,
                                Services& services) {
     PluginChain chain;
-    std::vector<std::pair<Place, envoy::Filter>> placed;
+    std::vector<std::pair<manifest::Placement, envoy::Filter>> placed;
     for (const auto& source :
          manifest::collect_sources({.names = names}, services.spawn, services.cancel)) {
         const auto file = manifest::parse_source(source).checked();
@@ -113,9 +103,15 @@ PluginChain chain_of_manifests(const std::vector<std::string>& names, const Chai
             if (object.identity != manifest::Identity::ours || object.payload() == nullptr) {
                 continue;
             }
+            auto placement = manifest::place(object, placed.size());
+            if (placement.network) {
+                services.out.warn(fmt::format("{} is left out: it filters connections, not HTTP",
+                                              manifest::full_name(object)));
+                continue;
+            }
             auto filter = filter_from(object, module_of(object, source.name, options.module));
             chain.files.push_back(filter.module);
-            placed.emplace_back(place_of(object.spec()), std::move(filter));
+            placed.emplace_back(std::move(placement), std::move(filter));
         }
         chain.files.emplace_back(source.name);
     }
@@ -125,8 +121,9 @@ PluginChain chain_of_manifests(const std::vector<std::string>& names, const Chai
     if (!options.module.empty() && placed.size() > 1) {
         throw usage_error("--module stands for one plugin, and there are several");
     }
-    std::stable_sort(placed.begin(), placed.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) {
+        return manifest::stands_before(a.first, b.first, root_namespace);
+    });
     for (auto& [place, filter] : placed) {
         chain.filters.push_back(std::move(filter));
     }

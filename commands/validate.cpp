@@ -412,6 +412,9 @@ void check(const ValidateOptions& options, const Services& services) {
     for (const auto& target : options.reports) {
         parse_report_target(target);  // a wrong one is said before the work
     }
+    if (services.out.format() == Format::yaml && options.output.empty()) {
+        throw usage_error("validate does not write yaml", "-o json has the same document");
+    }
     release::parse_via(options.via);
     if (options.online && services.offline) {
         throw usage_error("--online and --offline: give one of them");

@@ -18,12 +18,6 @@ std::string title(const Placement& plugin) {
     return plugin.ns.empty() ? plugin.name : plugin.ns + "/" + plugin.name;
 }
 
-// Before creation times are known, the name decides among equals, as it does between objects of
-// one second. istiod >= 1.30 compares with a suffix behind it.
-std::string sort_name(const Placement& plugin) {
-    return plugin.name + (plugin.kind == Kind::wasm_plugin ? "~istio-translated-wasmplugin" : "");
-}
-
 std::string reason(const Placement& plugin, const Placement* before, std::string_view root) {
     const auto priority =
         plugin.priority ? fmt::format("priority {}", *plugin.priority) : "no priority";
@@ -41,10 +35,7 @@ std::string reason(const Placement& plugin, const Placement* before, std::string
 
 void order(std::vector<ChainLink>& links, std::string_view root) {
     std::stable_sort(links.begin(), links.end(), [&](const ChainLink& a, const ChainLink& b) {
-        if (const auto first = runs_before(a.plugin, b.plugin, root)) {
-            return *first;
-        }
-        return sort_name(a.plugin) < sort_name(b.plugin);
+        return stands_before(a.plugin, b.plugin, root);
     });
     const Placement* before = nullptr;
     for (auto& link : links) {

@@ -53,6 +53,9 @@ void read_matches(const Node& spec, Placement& into) {
     }
     for (const auto& item : match->items()) {
         std::string text(text_at(item.is_mapping() ? &item : nullptr, "mode"));
+        if (text.empty()) {
+            text = "UNDEFINED";
+        }
         const auto* ports = item.is_mapping() ? item.find("ports") : nullptr;
         char separator = ':';
         if (ports != nullptr && ports->is_sequence()) {
@@ -65,7 +68,7 @@ void read_matches(const Node& spec, Placement& into) {
                 }
             }
         }
-        into.matches.push_back(text.empty() ? "UNDEFINED" : text);
+        into.matches.push_back(text);
     }
 }
 
@@ -163,6 +166,15 @@ std::optional<bool> runs_before(const Placement& a, const Placement& b,
         return b.ns == root_namespace;  // the proxy's own namespace comes first
     }
     return std::nullopt;
+}
+
+bool stands_before(const Placement& a, const Placement& b, std::string_view root_namespace) {
+    // istiod >= 1.30 compares with this suffix behind the name of a WasmPlugin.
+    const auto sort_name = [](const Placement& plugin) {
+        return plugin.name +
+               (plugin.kind == Kind::wasm_plugin ? "~istio-translated-wasmplugin" : "");
+    };
+    return runs_before(a, b, root_namespace).value_or(sort_name(a) < sort_name(b));
 }
 
 std::string label_text(const Placement& placement) {

@@ -58,6 +58,10 @@ Overlap overlap(const Placement& a, const Placement& b, std::string_view root_na
 std::optional<bool> runs_before(const Placement& a, const Placement& b,
                                 std::string_view root_namespace);
 
+// The same as a strict order: before creation times are known, the name decides among equals, as
+// it does between objects of one second.
+bool stands_before(const Placement& a, const Placement& b, std::string_view root_namespace);
+
 // "app=shop,tier=web"
 std::string label_text(const Placement& placement);
 

@@ -47,6 +47,25 @@ TEST(Streams, JsonIsOneDocumentOnStdout) {
     EXPECT_EQ(sandbox.run({"version", "-o", "json"}).err, "");
 }
 
+TEST(Streams, YamlIsYamlOrRefused) {
+    Sandbox sandbox;
+    sandbox.write("plugin.yaml",
+                  "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n"
+                  "metadata: {name: a, namespace: b}\nspec:\n  url: oci://ghcr.io/acme/a:1\n"
+                  "  match: [{ports: [{number: 8080}]}]\n");
+    for (const auto& command : {std::vector<std::string>{"-o", "yaml", "chain", "plugin.yaml"},
+                                {"chain", "-o", "yaml", "plugin.yaml"},
+                                {"-o", "yaml", "list", "plugin.yaml"}}) {
+        const auto shown = sandbox.run(command);
+        EXPECT_TRUE(shown.out.starts_with("version: 1\n")) << shown.out;
+    }
+    EXPECT_NE(sandbox.run({"-o", "yaml", "chain", "plugin.yaml"}).out.find("UNDEFINED:8080"),
+              std::string::npos);
+    const auto converted = sandbox.run({"-o", "yaml", "convert", "plugin.yaml"});
+    EXPECT_TRUE(converted.out.starts_with("apiVersion: ")) << converted.out;
+    EXPECT_EQ(sandbox.run({"-o", "yaml", "validate", "plugin.yaml"}).exit_code, 2);
+}
+
 TEST(Streams, NothingIsColouredInAPipeOrWithNoColor) {
     Sandbox sandbox;
     const auto wrong = sandbox.run({"versoin"});
