@@ -4,10 +4,14 @@
 
 #include <algorithm>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "base/json.hpp"
 #include "base/output.hpp"
 #include "base/terminal.hpp"
+#include "base/time.hpp"
 #include "oci/media_types.hpp"
 #include "oci/tar.hpp"
 
@@ -31,6 +35,12 @@ std::string as_multierror(const std::string& compat, const std::string& artifact
 bool is_raw_module(const Descriptor& layer) {
     return layer.media_type == media::solo_content || layer.media_type == media::cncf_layer ||
            layer.media_type == "application/vnd.wasm.content.layer.v1+wasm";
+}
+
+// A file that oras pushed as it was: whatever its type says, it is named.
+bool is_named_module(const Descriptor& layer) {
+    const auto title = layer.annotations.find(annotation::title);
+    return title != layer.annotations.end() && title->second.ends_with(".wasm");
 }
 
 bool is_packed(const Descriptor& layer) {
@@ -91,13 +101,39 @@ std::vector<HostVerdict> verdicts(const Manifest& manifest) {
             {.host = "Higress", .loads = loads, .message = istio.message}};
 }
 
+std::optional<std::string> created_of(Store& store, const Manifest& manifest) {
+    constexpr std::uint64_t config_limit = std::uint64_t{64} << 10;
+    std::string text;
+    if (const auto stated = manifest.annotations.find(annotation::created);
+        stated != manifest.annotations.end()) {
+        text = stated->second;
+    } else if (!manifest.is_index && manifest.config.size > 2 &&
+               manifest.config.size <= config_limit) {
+        std::string bytes;
+        store.read_blob(manifest.config, [&](std::string_view part) { bytes += part; });
+        try {
+            const auto config = parse_json(bytes, "the config");
+            if (config.is_object() && config.contains("created") && config["created"].is_string()) {
+                text = config["created"].get<std::string>();
+            }
+        } catch (const Error&) {
+            return std::nullopt;  // an artifact's config may be anything
+        }
+    }
+    const auto time = parse_time(text);
+    const bool stands_for_none = text.starts_with("1970-01-01") || text.starts_with("0001-");
+    return time && !stands_for_none ? std::optional(text) : std::nullopt;
+}
+
 std::optional<ModuleLayer> find_module_layer(const Manifest& manifest) {
     if (auto istio = choose_as_istio(manifest); istio.layer) {
         return istio.layer;
     }
-    const auto raw = std::ranges::find_if(manifest.layers, is_raw_module);
-    if (raw != manifest.layers.end()) {
-        return ModuleLayer{.layer = *raw, .packed = false};
+    for (const auto& is_module : {is_raw_module, is_named_module}) {
+        const auto raw = std::ranges::find_if(manifest.layers, is_module);
+        if (raw != manifest.layers.end()) {
+            return ModuleLayer{.layer = *raw, .packed = false};
+        }
     }
     if (!manifest.layers.empty() && is_packed(manifest.layers.back())) {
         return ModuleLayer{.layer = manifest.layers.back(), .packed = true};

@@ -35,8 +35,13 @@ IstioChoice choose_as_istio(const Manifest& manifest);
 std::vector<HostVerdict> verdicts(const Manifest& manifest);
 
 // The layer that holds the module in any format we can read, Istio's choice first: also a single
-// raw wasm layer (CNCF, wasm-to-oci, one-layer solo). Nothing when there is none.
+// raw wasm layer (CNCF, wasm-to-oci, one-layer solo) or file named *.wasm (oras). Nothing when
+// there is none.
 std::optional<ModuleLayer> find_module_layer(const Manifest& manifest);
+
+// When the image says that it was made: its annotation, else its config's; RFC 3339. Nothing when
+// it says nothing, or a time that stands for none, as reproducible builds write (1970, year 1).
+std::optional<std::string> created_of(Store& store, const Manifest& manifest);
 
 struct ModuleFacts {
     std::string sha256;  // 64 digits, of plugin.wasm

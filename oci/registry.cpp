@@ -9,6 +9,7 @@
 
 #include "base/hash.hpp"
 #include "base/json.hpp"
+#include "base/output.hpp"
 #include "oci/layout_index.hpp"
 #include "oci/media_types.hpp"
 #include "oci/referrers.hpp"
@@ -22,6 +23,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr int page_limit = 1000;
+constexpr std::uint64_t worth_showing = std::uint64_t{1} << 20;  // less is there at once
 constexpr std::size_t list_limit = std::size_t{16} << 20;
 
 std::string short_digest(const std::string& digest) {
@@ -137,8 +139,12 @@ ApiRequest RegistryStore::request_for(Fetch& fetch) const {
     if (fetch.begun_at > 0) {
         request.http.headers.emplace_back("Range", fmt::format("bytes={}-", fetch.begun_at));
     }
-    request.http.sink = [&fetch](std::string_view part) {
+    request.http.sink = [this, &fetch](std::string_view part) {
         fetch.take(part);
+        if (const std::uint64_t size = fetch.read.blob.size; size > worth_showing) {
+            repository_.session->progress(fmt::format("{} ({})", fetch.what, format_size(size)),
+                                          fetch.verifier.seen(), size);
+        }
     };
     request.http.on_answer = [&fetch](int status, const Headers& headers) {
         fetch.on_answer(status, headers);

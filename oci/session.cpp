@@ -202,14 +202,14 @@ void Session::progress(const std::string& what, std::uint64_t sent, std::uint64_
         return;
     }
     const auto now = Cancel::Clock::now();
-    const auto [began, fresh] = progress_began_.try_emplace(what, now);
-    const double seconds = std::chrono::duration<double>(now - began->second).count();
-    const auto rate = seconds > 0.2 ? static_cast<double>(sent) / seconds : 0.0;
-    services_.out.progress(
-        sent == total || fresh
-            ? fmt::format("{}: {} %", what, total == 0 ? 100 : sent * 100 / total)
-            : fmt::format("{}: {} %, {}/s", what, sent * 100 / total,
-                          format_size(static_cast<std::uint64_t>(rate))));
+    const auto began = progress_began_.try_emplace(what, now).first->second;
+    const double seconds = std::chrono::duration<double>(now - began).count();
+    std::string line = fmt::format("{}: {} %", what, total == 0 ? 100 : sent * 100 / total);
+    if (seconds > 0.2 && sent < total) {  // before that a rate is a guess
+        line += fmt::format(
+            ", {}/s", format_size(static_cast<std::uint64_t>(static_cast<double>(sent) / seconds)));
+    }
+    services_.out.progress(line);
 }
 
 // A loopback registry is asked over plain http first. When that turns out wrong, once, https.
