@@ -37,9 +37,12 @@ LayoutIndex::LayoutIndex(std::string_view text, std::string_view what) {
     if (text.empty()) {
         index_.is_index = true;
         index_.media_type = media::oci_index;
+        raw_ = write_manifest(index_);
         return;
     }
     index_ = parse_manifest(text, media::oci_index, what);
+    raw_ = {
+        .media_type = index_.media_type, .bytes = std::string(text), .digest = std::string(what)};
     if (!index_.is_index) {
         throw Error(fmt::format("{} is no image index", what));
     }
@@ -68,21 +71,17 @@ std::vector<std::string> LayoutIndex::tags() const {
 
 void LayoutIndex::put(const Descriptor& manifest, const std::string& tag,
                       const Annotations& annotations) {
-    std::erase_if(index_.manifests, [&](const Descriptor& entry) {
-        const std::string name = tag_of(entry);
-        return tag.empty() ? entry.digest == manifest.digest && name.empty() : name == tag;
-    });
     Descriptor entry = manifest;
     entry.annotations = annotations;
     entry.annotations.erase(annotation::ref_name);
     if (!tag.empty()) {
         entry.annotations[annotation::ref_name] = tag;
     }
-    index_.manifests.push_back(std::move(entry));
-}
-
-std::string LayoutIndex::text() const {
-    return write_manifest(index_).bytes;
+    raw_ = with_entry(raw_, entry, [&](const Descriptor& there) {
+        const std::string name = tag_of(there);
+        return tag.empty() ? there.digest == manifest.digest && name.empty() : name == tag;
+    });
+    index_ = parse_manifest(raw_.bytes, media::oci_index, raw_.digest);
 }
 
 std::string blob_path(const std::string& digest) {

@@ -30,10 +30,12 @@ class LayoutIndex {
     void put(const Descriptor& manifest, const std::string& tag,
              const Annotations& annotations = {});
 
-    std::string text() const;
+    // Unchanged as long as nothing was put.
+    const std::string& text() const { return raw_.bytes; }
 
   private:
-    Manifest index_;
+    RawManifest raw_;
+    Manifest index_;  // the same, parsed
 };
 
 // "blobs/sha256/<hex>"; the digest is valid.

@@ -238,12 +238,21 @@ RawManifest raw_of(const ordered_json& document, std::string media_type) {
 
 }  // namespace
 
-RawManifest with_entry(const RawManifest& index, const Descriptor& entry) {
+RawManifest with_entry(const RawManifest& index, const Descriptor& entry,
+                       const std::function<bool(const Descriptor&)>& drop) {
+    const Reader reader(index.digest);
     ordered_json document = parse_object(index.bytes, index.digest);
     if (!document.contains("manifests") || !document["manifests"].is_array()) {
         throw Error(fmt::format("{} is no index", index.digest));
     }
-    document["manifests"].push_back(to_json(entry));
+    ordered_json kept = ordered_json::array();
+    for (auto& value : document["manifests"]) {
+        if (!drop || !drop(reader.descriptor(value, "manifests"))) {
+            kept.push_back(std::move(value));
+        }
+    }
+    kept.push_back(to_json(entry));
+    document["manifests"] = std::move(kept);
     return raw_of(document, index.media_type);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -69,9 +70,10 @@ std::string media_type_of(std::string_view bytes, std::string_view content_type,
 // Compact JSON in image-spec's order of keys: the same value gives the same bytes everywhere.
 RawManifest write_manifest(const Manifest& manifest);
 
-// An index with one more entry at its end; what we do not know of the others stays. Throws Error
-// when it is no index.
-RawManifest with_entry(const RawManifest& index, const Descriptor& entry);
+// An index with one more entry at its end, and without those that `drop` names; what we do not know
+// of the others stays. Throws Error when it is no index.
+RawManifest with_entry(const RawManifest& index, const Descriptor& entry,
+                       const std::function<bool(const Descriptor&)>& drop = {});
 
 // The child of an index that a host on linux/amd64 takes (go-containerregistry's rule, hence
 // Istio's and Envoy Gateway's: a child without platform counts as linux/amd64), or nothing.

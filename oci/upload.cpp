@@ -182,8 +182,9 @@ void Uploader::begin(std::vector<Upload*>& open) {
                 upload.done = upload.there = true;
                 continue;
             }
-            if (!result.is(202)) {
-                continue;  // whatever the registry has against mounting, sending works: next round
+            // Whatever the registry has against mounting, sending works: next round.
+            if (!result.is(202) || !header(result.response.headers, "Location")) {
+                continue;
             }
         }
         if (result.error) {

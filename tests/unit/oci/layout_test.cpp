@@ -7,6 +7,8 @@
 #include "base/hash.hpp"
 #include "oci/archive.hpp"
 #include "oci/copy.hpp"
+#include "oci/layout_index.hpp"
+#include "oci/layout_index.hpp"
 #include "oci/media_types.hpp"
 #include "tests/support/oci_fixtures.hpp"
 
@@ -121,6 +123,24 @@ TEST(Layout, FindsADamagedFile) {
     write_file(folder.path() / "d" / "blobs" / "sha256" / hex,
                std::string(image.blobs[0].descriptor.size, 'x'));
     EXPECT_THROW(store->read_blob(image.blobs[0].descriptor, [](std::string_view) {}), Error);
+}
+
+TEST(Layout, KeepsWhatItDoesNotKnowOfOthersEntries) {
+    const std::string foreign =
+        R"({"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json",)"
+        R"("digest":"sha256:)" +
+        std::string(64, 'a') +
+        R"(","size":7,"data":"aGk=","platform":{"architecture":"arm","os":"linux","variant":"v7"},)"
+        R"("annotations":{"org.opencontainers.image.ref.name":"theirs"}}],"x-of-others":[1]})";
+    LayoutIndex index(foreign, "index.json");
+    EXPECT_EQ(index.text(), foreign);
+    index.put(test::small_image("one").manifest.descriptor(), "ours");
+    index.put(test::small_image("two").manifest.descriptor(), "ours");
+    for (const char* part : {R"("data":"aGk=")", R"("variant":"v7")", R"("x-of-others":[1])"}) {
+        EXPECT_NE(index.text().find(part), std::string::npos) << index.text();
+    }
+    EXPECT_EQ(index.tags(), (std::vector<std::string>{"theirs", "ours"}));
+    EXPECT_EQ(index.find("ours")->digest, test::small_image("two").manifest.digest);
 }
 
 TEST(Layout, ReadsTheNamesThatDockerWrites) {
