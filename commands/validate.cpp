@@ -36,6 +36,7 @@ struct ValidateOptions {
     std::string fail_on = "error";
     std::string root_namespace = "istio-system";
     manifest::PolicyChoice policy;
+    std::string schema;
     bool no_strict = false;
     bool summary = false;
     bool require_match = false;
@@ -460,6 +461,7 @@ ExitCode run_validate(const ValidateOptions& options, Services& services) {
     Judgement with{
         .settings = settings_for(options), .artefacts = {}, .only_ours = options.only_ours};
     manifest::Policies policies(options.policy);
+    manifest::ConfigSchemas schemas(options.schema);
     manifest::Sources sources(options.sources, services.spawn, services.cancel);
     Collector collector(options, sources.is_one_walk(), services);
     const auto next_file = [&]() -> std::optional<Input> {
@@ -468,7 +470,8 @@ ExitCode run_validate(const ValidateOptions& options, Services& services) {
             return std::nullopt;
         }
         const auto* policy = policies.of(source->name);
-        return Input{std::move(*source), policy};
+        const auto* schema = schemas.of(source->name);
+        return Input{std::move(*source), policy, schema};
     };
     std::deque<Input> inputs;  // when all have to be looked at before the first is judged
     if (options.online || options.fix) {
@@ -526,6 +529,10 @@ void add_validate(CLI::App& command, Run& selected) {
                     "What the team wants; else .wasmplug/policy.yaml of the nearest folder")
         ->type_name("FILE");
     command.add_flag("--no-policy", options->policy.none, "Look for no policy");
+    command
+        .add_option("--schema", options->schema,
+                    "JSON Schema of pluginConfig; else config.schema.json beside a plugin.yaml")
+        ->type_name("FILE");
     command.add_option("--root-namespace", options->root_namespace, "The mesh's root namespace")
         ->type_name("NAME");
     command.add_flag("--fix", options->fix, "Mend what has one right answer, in the files");

@@ -7,6 +7,7 @@
 
 #include "base/parallel.hpp"
 #include "istio/releases.hpp"
+#include "manifest/advice.hpp"
 #include "manifest/artefact.hpp"
 #include "manifest/metrics_check.hpp"
 
@@ -25,6 +26,11 @@ void judge(const yaml::File& file, const Input& input, const Judgement& with, Fi
             }
         });
     }
+    if (input.schema != nullptr) {
+        further.emplace_back([&](const manifest::Object& object, manifest::Findings& findings) {
+            manifest::check_config(object, *input.schema, findings);
+        });
+    }
     if (input.policy != nullptr) {
         further.emplace_back([&](const manifest::Object& object, manifest::Findings& findings) {
             manifest::check_policy(object, *input.policy, findings);
@@ -35,6 +41,7 @@ void judge(const yaml::File& file, const Input& input, const Judgement& with, Fi
             result.placements.push_back(manifest::place(checked.object, result.documents.size()));
         }
         manifest::check_metrics(checked);
+        manifest::check_advice(checked);
         result.documents.push_back(manifest::summarize(checked));
     }
 }

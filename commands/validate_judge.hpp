@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/services.hpp"
+#include "manifest/config_schema.hpp"
 #include "manifest/mend.hpp"
 #include "manifest/placement.hpp"
 #include "manifest/policy.hpp"
@@ -20,6 +21,7 @@ namespace wasmplug {
 struct Input {
     manifest::Source source;
     const manifest::Policy* policy = nullptr;
+    const manifest::ConfigSchema* schema = nullptr;
 };
 
 struct FileResult {

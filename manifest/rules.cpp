@@ -215,8 +215,9 @@ constexpr std::array table = {
          "says",
          "wasmplug inspect REF --for HOST says why", "envoy"},
     Rule{"WP114", error, Layer::runtime, "pluginConfig is not what the plugin's schema asks for",
-         "the plugin would refuse its configuration, and Envoy the plugin", "mend the value",
-         "the schema beside the plugin"},
+         "the plugin would refuse its configuration, and Envoy the plugin",
+         "write what the plugin's config.schema.json describes",
+         "config.schema.json beside plugin.yaml, or --schema"},
     Rule{"WP115", error, Layer::runtime, "the artefact could not be asked for",
          "no answer, or none without credentials: nothing is known of it, and the cluster, with "
          "other names and secrets, may fare better or not",
@@ -242,6 +243,11 @@ constexpr std::array table = {
     Rule{"WP208", warning, Layer::runtime, "a comment that has the order the wrong way round",
          "guides say that a lower priority runs first; it is the higher one, and unset is last",
          "turn the numbers round, or mend the comment", "istio pilot/pkg/model/push_context.go"},
+    Rule{
+        "WP209", warning, Layer::runtime, "a comment that has the phase the wrong way round",
+        "STATS is before Istio's telemetry and the plugins without a phase, which come last; AUTHN "
+        "is before Istio's authentication, and among its plugins the priority decides",
+        "wasmplug chain FILE shows the order", "istio pilot/pkg/model/push_context.go"},
     // --- operations ------------------------------------------------------------------------
     Rule{"WP301", warning, Layer::runtime, "a metric that does not exist",
          "the alert can never fire", "use the one named in the message",
@@ -252,6 +258,10 @@ constexpr std::array table = {
          "same kind, another group: Istio does not read it, and its fields do not exist there",
          "nothing to do for Higress; for Istio write apiVersion extensions.istio.io/v1alpha1",
          "higress.io"},
+    Rule{"WP304", warning, Layer::runtime, "a command that does not do what it is there for",
+         "guides name istioctl commands that do not exist, and a merge patch, which keeps the "
+         "configuration keys of the version that it should take back",
+         "use the command in the message", "istioctl 1.31, RFC 7396"},
     // --- policy ----------------------------------------------------------------------------
     Rule{"WP401", error, Layer::policy, "a registry that the policy does not allow", "",
          "use one of registries.allowed", "the policy file"},

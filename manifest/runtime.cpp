@@ -490,7 +490,50 @@ class Runtime {
         }
     }
 
+    // The comment behind `node`, and those that stand alone right above it, in lower case.
+    std::string comment_on(const Node& node) const {
+        const auto number = object_.file.position(node.range().begin).line;
+        std::string text;
+        for (auto above = number - 1; above > 0; --above) {
+            const auto line = object_.file.line(above);
+            const auto begin = line.find_first_not_of(" \t");
+            if (begin == npos || line[begin] != '#') {
+                break;
+            }
+            text.append(line.substr(begin)).append(1, '\n');
+        }
+        const auto line = object_.file.line(number);
+        text += line.substr(std::min(line.find(" #"), line.size()));
+        std::transform(text.begin(), text.end(), text.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        return text;
+    }
+
+    // Guides have these the wrong way round, and people copy them together with the comment.
+    void check_phase_comment(const Node& spec, const Trail& trail) {
+        const auto* phase = scalar(spec, "phase");
+        if (phase == nullptr) {
+            return;
+        }
+        const auto comment = comment_on(*phase);
+        const auto says = [&](std::string_view word) {
+            return comment.find(word) != npos;
+        };
+        if (phase->text() == "STATS" &&
+            (says("runs last") || says("run last") || says("at the end"))) {
+            add("WP209", Trail(trail, "phase"), phase->range(),
+                "STATS does not run last: plugins without a phase come after it, before the router")
+                .fix = "leave phase out to run last, or mend the comment";
+        } else if (phase->text() == "AUTHN" && (says("runs first") || says("run first"))) {
+            add("WP209", Trail(trail, "phase"), phase->range(),
+                "AUTHN says before Istio's own authentication, not first: among the plugins of the "
+                "phase the priority decides")
+                .fix = "give the highest priority to what has to be first, or mend the comment";
+        }
+    }
+
     void check_order(const Node& spec, const Trail& trail) {
+        check_phase_comment(spec, trail);
         const auto* priority = spec.find("priority");
         if (priority == nullptr || priority->kind() != yaml::Kind::scalar || priority->is_null()) {
             return;
@@ -499,15 +542,7 @@ class Runtime {
             add("WP206", Trail(trail, "priority"), priority->range(),
                 "0 runs before plugins without a priority");
         }
-        // "# lower runs first" beside it is a common misreading.
-        const auto line = object_.file.line(object_.file.position(priority->range().end).line);
-        const auto hash = line.find('#');
-        if (hash == npos) {
-            return;
-        }
-        std::string comment(line.substr(hash));
-        std::transform(comment.begin(), comment.end(), comment.begin(),
-                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        const auto comment = comment_on(*priority);
         const bool low = comment.find("lower") != npos || comment.find("smaller") != npos;
         const bool first = comment.find("first") != npos || comment.find("earl") != npos ||
                            comment.find("before") != npos;

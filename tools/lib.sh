@@ -84,6 +84,24 @@ install_envoy() {
     echo "$venv/envoy"
 }
 
+# The JSON-Schema-Test-Suite, which the source of PyPI's jsonschema carries. Its build requirements
+# are there before it, or pip would fetch them while it looks at the source.
+install_json_schema_suite() {
+    local folder=$WASMPLUG_CACHE/json-schema-suite scratch
+    [ ! -d "$folder/tests" ] || return 0
+    scratch=$(mktemp -d)
+    python3 -m venv "$scratch/venv" &&
+        retry "$scratch/venv/bin/pip" -q install hatchling hatch-vcs hatch-fancy-pypi-readme &&
+        retry "$scratch/venv/bin/pip" -q download --no-deps --no-binary :all: \
+            --no-build-isolation -d "$scratch" jsonschema==4.23.0 &&
+        tar -xzf "$scratch/jsonschema-4.23.0.tar.gz" -C "$scratch" &&
+        rm -rf "$folder" &&
+        cp -r "$scratch/jsonschema-4.23.0/json" "$folder"
+    local code=$?
+    rm -rf "$scratch"
+    return $code
+}
+
 go_version=1.26.8
 
 # A Go of at least 1.24 on PATH, else $go_version from the module proxy, fetched by the Go that

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "manifest/advice.hpp"
 #include "manifest/fields.hpp"
 #include "manifest/overlap.hpp"
 #include "manifest/policy.hpp"
@@ -68,6 +69,38 @@ TEST(Validate, SaysNothingOfACleanManifest) {
     const auto result = judge(clean);
     EXPECT_EQ(result.verdict(), Verdict::ok);
     EXPECT_TRUE(result.findings.empty());
+}
+
+TEST(Validate, ContradictsCommentsThatHaveTheOrderWrong) {
+    const auto said = [](const std::string& lines) {
+        const auto result = judge(clean + lines);
+        return find(result, "WP208") != nullptr || find(result, "WP209") != nullptr;
+    };
+    EXPECT_TRUE(said("  priority: 10  # lower priority runs first\n"));
+    EXPECT_TRUE(said("  # a smaller number\n  # runs earlier\n  priority: 10\n"));
+    EXPECT_FALSE(said("  # higher runs first, lower later\n  priority: 10\n"));
+    EXPECT_FALSE(said("  # lower runs first\n  pluginName: a\n  priority: 10\n"));
+    EXPECT_TRUE(said("  phase: STATS  # runs last\n"));
+    EXPECT_TRUE(said("  # This runs first.\n  phase: AUTHN\n"));
+    EXPECT_FALSE(said("  phase: AUTHZ  # runs last\n"));
+    EXPECT_FALSE(said("  phase: STATS  # before the router\n"));
+}
+
+TEST(Validate, KnowsCommandsThatDoNotDoWhatGuidesSay) {
+    const auto advised = [](const std::string& text) {
+        auto all = validate(yaml::File::parse(text, "x.yaml"), {});
+        EXPECT_EQ(all.size(), 1U);
+        check_advice(all.front());
+        const auto result = summarize(all.front());
+        const auto* finding = find(result, "WP304");
+        return finding == nullptr ? 0U : finding->begin.line;
+    };
+    EXPECT_EQ(advised(clean + "  # istioctl proxy-config wasm POD\n"), 12U);
+    const std::string job =
+        "apiVersion: v1\nkind: ConfigMap\ndata:\n  back.sh: |\n    kubectl patch wasmplugin auth ";
+    EXPECT_EQ(advised(job + "--type merge -p '{}'\n"), 5U);
+    EXPECT_EQ(advised(job + "--type json -p '[]'\n"), 0U);
+    EXPECT_EQ(advised("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: istioctl pc ecds POD\n"), 0U);
 }
 
 TEST(Validate, PointsAtTheValueInTheRightDocument) {

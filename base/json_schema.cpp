@@ -1,0 +1,448 @@
+#include "base/json_schema.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <regex>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/json_schema_state.hpp"
+
+namespace wasmplug {
+namespace {
+
+using Json = nlohmann::json;  // whose objects compare without regard to order
+
+constexpr std::size_t pattern_text_limit = 1 << 14;  // libstdc++ recurses once a character
+
+std::size_t code_points(const std::string& text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+    }));
+}
+
+bool is_integer(const Json& value) {
+    return value.is_number_integer() ||
+           (value.is_number_float() && std::trunc(value.get<double>()) == value.get<double>());
+}
+
+bool has_type(const Json& value, const std::string& type) {
+    return type == "object"    ? value.is_object()
+           : type == "array"   ? value.is_array()
+           : type == "string"  ? value.is_string()
+           : type == "boolean" ? value.is_boolean()
+           : type == "null"    ? value.is_null()
+           : type == "number"  ? value.is_number()
+           : type == "integer" ? is_integer(value)
+                               : false;
+}
+
+bool is_multiple(double value, double of) {
+    const auto times = value / of;
+    return std::isfinite(times) &&
+           std::fabs(times - std::round(times)) <= 1e-9 * std::max(1.0, std::fabs(times) * 1e-6);
+}
+
+// Which parts of a value some schema has looked at, for unevaluated*.
+struct Seen {
+    std::set<std::string> keys;
+    std::set<std::size_t> items;
+
+    void add(const Seen& other) {
+        keys.insert(other.keys.begin(), other.keys.end());
+        items.insert(other.items.begin(), other.items.end());
+    }
+};
+
+}  // namespace
+
+// One walk over a value. Without `issues` only the verdict is wanted.
+class JsonSchema::Walk {
+  public:
+    Walk(const State& state, std::vector<SchemaIssue>* issues) : state_(state), issues_(issues) {}
+
+    bool check(const Json& schema, const Json& value, const yaml::Path& path, Seen& seen,
+               int depth = 0) {
+        if (depth > schema_depth_limit) {
+            state_.refuse("its references go round in circles");
+        }
+        if (schema.is_boolean()) {
+            return schema.get<bool>() || say(path, "nothing may stand here");
+        }
+        bool good = true;
+        if (const auto ref = schema.find("$ref"); ref != schema.end()) {
+            good = also(state_.target(schema, *ref), value, path, seen, depth);
+            if (state_.old) {
+                return good;
+            }
+        }
+        good = check_any(schema, value, path) && good;
+        good = check_number(schema, value, path) && good;
+        good = check_string(schema, value, path) && good;
+        good = check_array(schema, value, path, seen, depth) && good;
+        good = check_object(schema, value, path, seen, depth) && good;
+        good = check_several(schema, value, path, seen, depth) && good;
+        return check_unevaluated(schema, value, path, seen, depth) && good;
+    }
+
+  private:
+    bool say(const yaml::Path& path, std::string message, std::string key = {}) {
+        if (issues_ != nullptr) {
+            issues_->push_back({path, std::move(message), std::move(key)});
+        }
+        return false;
+    }
+
+    // A schema beside others of the same value: what it has seen counts once it is done.
+    bool also(const Json& schema, const Json& value, const yaml::Path& path, Seen& seen,
+              int depth) {
+        Seen own;
+        const bool good = check(schema, value, path, own, depth + 1);
+        seen.add(own);
+        return good;
+    }
+
+    // The same without a word.
+    bool holds(const Json& schema, const Json& value, const yaml::Path& path, Seen& seen,
+               int depth) {
+        Walk silent(state_, nullptr);
+        Seen own;
+        const bool good = silent.check(schema, value, path, own, depth + 1);
+        if (good) {
+            seen.add(own);
+        }
+        return good;
+    }
+
+    static const Json* get(const Json& schema, const char* key) {
+        const auto found = schema.find(key);
+        return found == schema.end() ? nullptr : &*found;
+    }
+
+    bool check_any(const Json& schema, const Json& value, const yaml::Path& path) {
+        bool good = true;
+        if (const auto* type = get(schema, "type")) {
+            const auto types = type->is_array() ? *type : Json::array({*type});
+            const bool known = std::any_of(types.begin(), types.end(), [&](const Json& one) {
+                return one.is_string() && has_type(value, one);
+            });
+            if (!known) {
+                std::string list;
+                for (const auto& one : types) {
+                    list += (list.empty() ? "" : " or ") + one.get<std::string>();
+                }
+                good = say(path, fmt::format("{} is no {}", shown(value), list));
+            }
+        }
+        if (const auto* values = get(schema, "enum");
+            values != nullptr &&
+            std::find(values->begin(), values->end(), value) == values->end()) {
+            std::string list;
+            for (const auto& one : *values) {
+                list += (list.empty() ? "" : ", ") + shown(one);
+            }
+            good = say(path, fmt::format("{} is none of {}", shown(value), list));
+        }
+        if (const auto* only = get(schema, "const"); only != nullptr && *only != value) {
+            good = say(path, fmt::format("{} has to be {}", shown(value), shown(*only)));
+        }
+        return good;
+    }
+
+    bool check_number(const Json& schema, const Json& value, const yaml::Path& path) {
+        if (!value.is_number()) {
+            return true;
+        }
+        bool good = true;
+        const auto limit = [&](const char* key, const auto& fits, std::string_view words) {
+            if (const auto* bound = get(schema, key); bound != nullptr && bound->is_number()) {
+                if (!fits(value, *bound)) {
+                    good = say(path, fmt::format("{} {} {}", shown(value), words, shown(*bound)));
+                }
+            }
+        };
+        limit(
+            "minimum", [](const Json& a, const Json& b) { return a >= b; }, "is less than");
+        limit(
+            "maximum", [](const Json& a, const Json& b) { return a <= b; }, "is more than");
+        limit(
+            "exclusiveMinimum", [](const Json& a, const Json& b) { return a > b; },
+            "is not more than");
+        limit(
+            "exclusiveMaximum", [](const Json& a, const Json& b) { return a < b; },
+            "is not less than");
+        limit(
+            "multipleOf",
+            [](const Json& a, const Json& b) { return is_multiple(a.get<double>(), b); },
+            "is no multiple of");
+        return good;
+    }
+
+    // "at least 3 characters": for everything that is counted.
+    bool count(const Json& schema, std::size_t number, const yaml::Path& path, const char* least,
+               const char* most, std::string_view what) {
+        bool good = true;
+        if (const auto* limit = get(schema, least);
+            limit != nullptr && static_cast<double>(number) < limit->get<double>()) {
+            good = say(path, fmt::format("{} {}, and at least {} are wanted", number, what,
+                                         shown(*limit)));
+        }
+        if (const auto* limit = get(schema, most);
+            limit != nullptr && static_cast<double>(number) > limit->get<double>()) {
+            good =
+                say(path, fmt::format("{} {}, and at most {} may be", number, what, shown(*limit)));
+        }
+        return good;
+    }
+
+    bool matches(const std::string& pattern, const std::string& text, const yaml::Path& path) {
+        if (text.size() > pattern_text_limit) {
+            return say(path, fmt::format("a text of {} bytes is too long to be compared with a "
+                                         "pattern",
+                                         text.size()));
+        }
+        return std::regex_search(text, state_.patterns.at(pattern));
+    }
+
+    bool check_string(const Json& schema, const Json& value, const yaml::Path& path) {
+        if (!value.is_string()) {
+            return true;
+        }
+        const auto& text = value.get_ref<const std::string&>();
+        bool good = count(schema, code_points(text), path, "minLength", "maxLength", "characters");
+        if (const auto* pattern = get(schema, "pattern");
+            pattern != nullptr && !matches(*pattern, text, path)) {
+            good = say(path, fmt::format("{} does not match {}", shown(value),
+                                         pattern->get<std::string>()));
+        }
+        return good;
+    }
+
+    bool check_array(const Json& schema, const Json& value, const yaml::Path& path, Seen& seen,
+                     int depth) {
+        if (!value.is_array()) {
+            return true;
+        }
+        bool good = count(schema, value.size(), path, "minItems", "maxItems", "items");
+        const auto* first = get(schema, "prefixItems");
+        const auto* rest = get(schema, "items");
+        if (rest != nullptr && rest->is_array()) {  // as up to 2019-09
+            first = rest;
+            rest = get(schema, "additionalItems");
+        }
+        for (std::size_t i = 0; i < value.size(); ++i) {
+            const auto* one = first != nullptr && i < first->size() ? &first->at(i) : rest;
+            if (one != nullptr) {
+                Seen inner;
+                good = check(*one, value[i], path / i, inner, depth + 1) && good;
+                seen.items.insert(i);
+            }
+        }
+        if (const auto* unique = get(schema, "uniqueItems"); unique != nullptr && *unique == true) {
+            for (std::size_t i = 0; i < value.size(); ++i) {
+                const auto end = value.begin() + static_cast<std::ptrdiff_t>(i);
+                if (std::find(value.begin(), end, value[i]) != end) {
+                    good = say(path / i, fmt::format("{} stands here twice", shown(value[i])));
+                }
+            }
+        }
+        if (const auto* wanted = get(schema, "contains")) {
+            std::size_t found = 0;
+            for (std::size_t i = 0; i < value.size(); ++i) {
+                Seen inner;
+                if (holds(*wanted, value[i], path / i, inner, depth)) {
+                    ++found;
+                    if (!state_.old) {
+                        seen.items.insert(i);
+                    }
+                }
+            }
+            const Json limits = {{"least", schema.value("minContains", Json(1))},
+                                 {"most", schema.value("maxContains", Json(value.size()))}};
+            good = count(limits, found, path, "least", "most", "items of the wanted kind") && good;
+        }
+        return good;
+    }
+
+    bool check_object(const Json& schema, const Json& value, const yaml::Path& path, Seen& seen,
+                      int depth) {
+        if (!value.is_object()) {
+            return true;
+        }
+        bool good = count(schema, value.size(), path, "minProperties", "maxProperties", "keys");
+        if (const auto* required = get(schema, "required"); required != nullptr) {
+            good = require(*required, value, path) && good;
+        }
+        const auto* known = get(schema, "properties");
+        const auto* patterns = get(schema, "patternProperties");
+        const auto* names = get(schema, "propertyNames");
+        const auto* others = get(schema, "additionalProperties");
+        for (const auto& [key, one] : value.items()) {
+            const auto below = path / key;
+            bool is_known = false;
+            const auto apply = [&](const Json& sub) {
+                Seen inner;
+                good = check(sub, one, below, inner, depth + 1) && good;
+                is_known = true;
+            };
+            if (known != nullptr && known->contains(key)) {
+                apply(known->at(key));
+            }
+            if (patterns != nullptr) {
+                for (const auto& [pattern, sub] : patterns->items()) {
+                    if (matches(pattern, key, below)) {
+                        apply(sub);
+                    }
+                }
+            }
+            if (!is_known && others != nullptr) {
+                if (*others == false) {
+                    good = say(path, fmt::format("there is no key '{}'", key), key);
+                    is_known = true;
+                } else {
+                    apply(*others);
+                }
+            }
+            if (is_known) {
+                seen.keys.insert(key);
+            }
+            Seen inner;
+            if (names != nullptr && !holds(*names, key, below, inner, depth)) {
+                good = say(path, fmt::format("'{}' is no name for a key here", key), key);
+            }
+        }
+        return check_dependencies(schema, value, path, seen, depth) && good;
+    }
+
+    bool require(const Json& keys, const Json& value, const yaml::Path& path) {
+        bool good = true;
+        for (const auto& key : keys) {
+            if (!value.contains(key.get<std::string>())) {
+                good = say(path, fmt::format("'{}' is missing", key.get<std::string>()));
+            }
+        }
+        return good;
+    }
+
+    bool check_dependencies(const Json& schema, const Json& value, const yaml::Path& path,
+                            Seen& seen, int depth) {
+        bool good = true;
+        for (const char* word : {"dependencies", "dependentRequired", "dependentSchemas"}) {
+            const auto* map = get(schema, word);
+            if (map == nullptr) {
+                continue;
+            }
+            for (const auto& [key, wanted] : map->items()) {
+                if (value.contains(key)) {
+                    good = (wanted.is_array() ? require(wanted, value, path)
+                                              : also(wanted, value, path, seen, depth)) &&
+                           good;
+                }
+            }
+        }
+        return good;
+    }
+
+    bool check_several(const Json& schema, const Json& value, const yaml::Path& path, Seen& seen,
+                       int depth) {
+        bool good = true;
+        if (const auto* all = get(schema, "allOf")) {
+            for (const auto& one : *all) {
+                good = also(one, value, path, seen, depth) && good;
+            }
+        }
+        const auto fitting = [&](const Json& list) {
+            return std::count_if(list.begin(), list.end(), [&](const Json& one) {
+                return holds(one, value, path, seen, depth);
+            });
+        };
+        if (const auto* any = get(schema, "anyOf"); any != nullptr && fitting(*any) == 0) {
+            good = say(path, fmt::format("{} fits none of the shapes there are", shown(value)));
+        }
+        if (const auto* one = get(schema, "oneOf")) {
+            if (const auto number = fitting(*one); number != 1) {
+                good = say(path, fmt::format("{} fits {} of the shapes, and has to fit one",
+                                             shown(value), number));
+            }
+        }
+        Seen none;
+        if (const auto* no = get(schema, "not");
+            no != nullptr && holds(*no, value, path, none, depth)) {
+            good = say(path, fmt::format("{} is what the schema excludes", shown(value)));
+        }
+        if (const auto* condition = get(schema, "if")) {
+            const auto* then =
+                get(schema, holds(*condition, value, path, seen, depth) ? "then" : "else");
+            if (then != nullptr) {
+                good = also(*then, value, path, seen, depth) && good;
+            }
+        }
+        return good;
+    }
+
+    bool check_unevaluated(const Json& schema, const Json& value, const yaml::Path& path,
+                           Seen& seen, int depth) {
+        bool good = true;
+        if (const auto* rest = get(schema, "unevaluatedProperties");
+            rest != nullptr && value.is_object()) {
+            for (const auto& [key, one] : value.items()) {
+                Seen inner;
+                if (!seen.keys.contains(key) && !holds(*rest, one, path / key, inner, depth)) {
+                    good = say(path, fmt::format("there is no key '{}'", key), key);
+                }
+                seen.keys.insert(key);
+            }
+        }
+        if (const auto* rest = get(schema, "unevaluatedItems");
+            rest != nullptr && value.is_array()) {
+            for (std::size_t i = 0; i < value.size(); ++i) {
+                Seen inner;
+                if (!seen.items.contains(i) && !holds(*rest, value[i], path / i, inner, depth)) {
+                    good = say(path / i, "there is no such item");
+                }
+                seen.items.insert(i);
+            }
+        }
+        return good;
+    }
+
+    const State& state_;
+    std::vector<SchemaIssue>* issues_;
+};
+
+JsonSchema::JsonSchema(const nlohmann::ordered_json& schema, std::string name) {
+    auto state = std::make_unique<State>();
+    state->root = Json(schema);
+    state->name = std::move(name);
+    const auto version = state->root.is_object() ? state->root.value("$schema", Json()) : Json();
+    if (version.is_string()) {
+        const auto& text = version.get_ref<const std::string&>();
+        state->old = text.find("draft-0") != std::string::npos;
+    }
+    try {
+        state->learn();
+    } catch (const Json::exception&) {
+        state->refuse("a keyword has a value of the wrong type");
+    }
+    state_ = std::move(state);
+}
+
+JsonSchema::~JsonSchema() = default;
+JsonSchema::JsonSchema(JsonSchema&&) noexcept = default;
+
+std::vector<SchemaIssue> JsonSchema::check(const nlohmann::ordered_json& value) const {
+    std::vector<SchemaIssue> issues;
+    try {
+        Seen seen;
+        Walk(*state_, &issues).check(state_->root, Json(value), {}, seen);
+    } catch (const Json::exception&) {
+        state_->refuse("a keyword has a value of the wrong type");
+    }
+    return issues;
+}
+
+}  // namespace wasmplug

@@ -1,0 +1,110 @@
+#include "manifest/config_schema.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/file.hpp"
+
+namespace wasmplug::manifest {
+namespace {
+
+const std::string schema =
+    R"({"type": "object", "required": ["host"], "additionalProperties": false, "properties": {
+        "host": {"type": "string", "minLength": 1, "pattern": "^[a-z.]+$"},
+        "ports": {"type": "array", "items": {"$ref": "#/$defs/port"}},
+        "mode": {"enum": ["on", "off"]}}, "$defs": {"port": {"type": "integer", "minimum": 1}}})";
+
+struct Said {
+    std::string path;
+    std::string message;
+    std::size_t line;
+    std::size_t column;
+};
+
+class Config : public testing::Test {
+  protected:
+    Config() { write_file(folder_.path() / "config.schema.json", schema); }
+
+    std::vector<Said> judge(const std::string& config, bool extension = false) const {
+        const auto text = std::string("apiVersion: extensions.istio.io/v1alpha1\nkind: ") +
+                          (extension ? "TrafficExtension\nmetadata: {name: a}\nspec:\n wasm:\n"
+                                     : "WasmPlugin\nmetadata: {name: a}\nspec:\n") +
+                          config;
+        const auto file = yaml::File::parse(text, "plugin.yaml");
+        Findings findings;
+        check_config(objects_in(file).front(),
+                     read_config_schema(folder_.path() / "config.schema.json"), findings);
+        std::vector<Said> said;
+        for (const auto& finding : findings.all()) {
+            EXPECT_EQ(finding.rule->id, "WP114");
+            const auto at = file.position(finding.range.begin);
+            said.push_back({finding.path, finding.message, at.line, at.column});
+        }
+        return said;
+    }
+
+    TemporaryDirectory folder_;
+};
+
+TEST_F(Config, IsSilentAboutWhatTheSchemaAllows) {
+    EXPECT_TRUE(judge("  pluginConfig: {host: a.b, ports: [1, 80], mode: \"on\"}\n").empty());
+}
+
+TEST_F(Config, PointsAtEachValue) {
+    const auto said = judge(
+        "  pluginConfig:\n    host: A\n    ports:\n    - 80\n    - 0\n    mode: on\n    mood: x\n");
+    ASSERT_EQ(said.size(), 4U);
+    EXPECT_EQ(said[0].path, "spec.pluginConfig.host");
+    EXPECT_EQ(said[0].line, 6U);
+    EXPECT_EQ(said[0].column, 11U);
+    EXPECT_EQ(said[1].path, "spec.pluginConfig.mode");
+    EXPECT_NE(said[1].message.find("true is none of \"on\", \"off\""), std::string::npos)
+        << said[1].message;
+    EXPECT_EQ(said[2].line, 11U) << "the key that should not be there";
+    EXPECT_NE(said[2].message.find("there is no key 'mood'"), std::string::npos);
+    EXPECT_EQ(said[3].path, "spec.pluginConfig.ports[1]");
+    EXPECT_EQ(said[3].line, 9U);
+}
+
+TEST_F(Config, MissesWhatIsRequiredAlsoWithoutAConfiguration) {
+    const auto none = judge("  url: oci://r.example/a/b:1\n");
+    ASSERT_EQ(none.size(), 1U);
+    EXPECT_NE(none[0].message.find("'host' is missing"), std::string::npos);
+    const auto empty = judge("  pluginConfig: {mode: \"off\"}\n", true);
+    ASSERT_EQ(empty.size(), 1U);
+    EXPECT_EQ(empty[0].path, "spec.wasm.pluginConfig");
+    EXPECT_EQ(empty[0].line, 6U);
+}
+
+TEST_F(Config, IsJudgedByTheSchemaOfItsProject) {
+    write_file(folder_.path() / "other.yaml", "");
+    ConfigSchemas before("");
+    EXPECT_EQ(before.of((folder_.path() / "other.yaml").string()), nullptr);
+    write_file(folder_.path() / "plugin.yaml", "");
+    ConfigSchemas schemas("");
+    const auto* found = schemas.of((folder_.path() / "plugin.yaml").string());
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(schemas.of((folder_.path() / "other.yaml").string()), found);
+    EXPECT_EQ(schemas.of("elsewhere/plugin.yaml"), nullptr);
+    ConfigSchemas named((folder_.path() / "config.schema.json").string());
+    EXPECT_NE(named.of("elsewhere/plugin.yaml"), nullptr);
+}
+
+TEST_F(Config, RefusesASchemaThatCannotBeUsed) {
+    for (const char* text :
+         {"[1]", R"({"properties": {"a": 1}})", R"({"pattern": "("})", R"({"$ref": "#/$defs/x"})",
+          R"({"$ref": "https://example.com/x.json"})", R"({"$dynamicRef": "#x"})",
+          R"({"required": 3})", R"({"$ref": "#"})"}) {
+        EXPECT_THROW(
+            {
+                const JsonSchema rules(nlohmann::ordered_json::parse(text), "x");
+                rules.check(nlohmann::ordered_json::object());
+            },
+            Error)
+            << text;
+    }
+}
+
+}  // namespace
+}  // namespace wasmplug::manifest
