@@ -145,10 +145,12 @@ void Session::sort_results(Round& round) {
             round.unauthorized.push_back(i);
             continue;
         }
-        // A stalled request has already cost the user its whole limit: once more is enough.
-        const bool stalled = result.error && (result.error->kind() == HttpError::Kind::stall ||
-                                              result.error->kind() == HttpError::Kind::timeout);
-        const int allowed = stalled ? 1 : options_.retry.attempts - 1;
+        // A stalled request has already cost the user its whole limit, and a name that nobody knows
+        // is mostly mistyped: once more is enough.
+        const bool once = result.error && (result.error->kind() == HttpError::Kind::stall ||
+                                           result.error->kind() == HttpError::Kind::timeout ||
+                                           result.error->kind() == HttpError::Kind::resolve);
+        const int allowed = once ? 1 : options_.retry.attempts - 1;
         if (round.requests[i].repeat && result.transient() && round.tries[i] < allowed) {
             ++round.tries[i];
             round.failed.push_back(i);

@@ -178,14 +178,16 @@ TEST(HostileLayer, ABombBesideTheModuleTakesNoMemory) {
         return usage.ru_maxrss;  // KiB
     };
     std::string path;
-    const long before = peak();
+    [[maybe_unused]] const long before = peak();
     std::string layer = packed(tar_header("zeros", part * parts));
     for (std::size_t i = 0; i < parts; ++i) {
         layer += zeros;
     }
     layer += packed(tar_padding(part * parts) + entry("plugin.wasm", wasm) + tar_end());
     EXPECT_EQ(unpack(layer), "good");
+#ifndef __SANITIZE_ADDRESS__  // which keeps what was freed
     EXPECT_LT(peak() - before, 32 * 1024);
+#endif
 }
 
 TEST(HostileLayer, RefusesALongNameOfAGigabyte) {
