@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,9 +91,7 @@ class PluginLog {
         const std::scoped_lock lock(mutex_);
         if (words) {
             const std::string line = entry.level + ": " + *words;
-            const bool again =
-                !ready_ && std::find(lines_.begin(), lines_.end(), line) != lines_.end();
-            if (!again) {
+            if (!again(line)) {
                 lines_.push_back(line);
                 print(line, grave);
             }
@@ -111,6 +111,17 @@ class PluginLog {
     }
 
   private:
+    // What a plugin says at its start comes three times, the last from a worker that may still be
+    // starting when Envoy says that it is ready.
+    bool again(const std::string& line) {
+        constexpr int times = 3;
+        const auto known = at_start_.find(line);
+        if (ready_ && (known == at_start_.end() || known->second >= times)) {
+            return false;
+        }
+        return ++at_start_[line] > 1;
+    }
+
     void print(const std::string& line, bool grave) {
         out_.stream(paint(grave ? "31" : "2", printable(line), out_.style().colour) + "\n");
     }
@@ -118,6 +129,7 @@ class PluginLog {
     Output& out_;
     mutable std::mutex mutex_;
     std::vector<std::string> lines_;
+    std::map<std::string, int> at_start_;  // how often each line came while Envoy started
     bool ready_ = false;
 };
 
@@ -140,6 +152,26 @@ std::filesystem::file_time_type newest(const std::vector<std::filesystem::path>&
     return time;
 }
 
+// False when the user ends it, which is the way to end it.
+bool wait_for_change(const std::vector<std::filesystem::path>& watched, Services& services) {
+    const auto before = newest(watched);
+    try {
+        while (newest(watched) == before) {
+            services.sleep(200ms, services.cancel);
+        }
+    } catch (const Error& error) {
+        if (error.code() == ExitCode::interrupted) {
+            return false;
+        }
+        throw;
+    }
+    return true;
+}
+
+std::uint16_t port_of(const std::string& address) {
+    return static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1)));
+}
+
 // Serves until a watched file changes or the user ends it; true for a change.
 bool serve(const RunOptions& options, envoy::Server& server,
            const std::vector<std::filesystem::path>& watched, Services& services) {
@@ -155,39 +187,62 @@ bool serve(const RunOptions& options, envoy::Server& server,
     }
 }
 
+// --request: one exchange.
+ExitCode send_one(const RunOptions& options, const envoy::Server& server, const PluginLog& log,
+                  Services& services) {
+    const auto request =
+        envoy::parse_request(options.request, options.headers, options.data, server.address());
+    RunResult result{.response = services.send(request, services.cancel)};
+    services.sleep(50ms, services.cancel);  // on_log comes after the response
+    result.logs = log.lines();
+    services.out.show(result);
+    return ExitCode::ok;
+}
+
 ExitCode run_run(const RunOptions& options, Services& services) {
     if (!options.request.empty()) {
         envoy::parse_request(options.request, options.headers, options.data, "127.0.0.1:1");
     }
     const auto program = envoy::find_envoy(options.envoy, services.environment);
-    for (bool again = false;; again = true) {
+    RunOptions kept = options;
+    bool shown = false;
+    for (;;) {
         const PluginChain chain = plugin_chain(options.chain, services);
         PluginLog log(services.out);
-        envoy::Server server(bootstrap_for(options, chain.filters),
-                             {.envoy = program,
-                              .log_level = options.log_level,
-                              .on_log =
-                                  [&](const envoy::LogEntry& entry) {
-                                      log.take(entry);
-                                  }},
-                             services);
-        log.ready();
-        if (!options.request.empty()) {
-            const auto request = envoy::parse_request(options.request, options.headers,
-                                                      options.data, server.address());
-            RunResult result{.response = services.send(request, services.cancel)};
-            services.sleep(50ms, services.cancel);  // on_log comes after the response
-            result.logs = log.lines();
-            services.out.show(result);
+        const envoy::Server::Options how{.envoy = program,
+                                         .log_level = options.log_level,
+                                         .on_log = [&](const envoy::LogEntry& entry) {
+                                             log.take(entry);
+                                         }};
+        std::optional<envoy::Server> started;
+        try {
+            started.emplace(bootstrap_for(kept, chain.filters), how, services);
+        } catch (const envoy::RefusedByEnvoy& refused) {
+            if (!options.watch) {
+                throw;
+            }
+            services.out.error(refused);
+            services.out.note("waiting for a change");
+            if (wait_for_change(chain.files, services)) {
+                continue;
+            }
             return ExitCode::ok;
+        }
+        envoy::Server& server = *started;
+        log.ready();
+        // Whoever sends requests goes on doing so after a change.
+        kept.port = port_of(server.address());
+        if (!options.request.empty()) {
+            return send_one(options, server, log, services);
         }
         for (const auto& filter : chain.filters) {
             services.out.step(fmt::format("{} runs ({})", filter.name, filter.module.string()));
         }
         services.out.note(
             fmt::format("send requests to http://{}/ ; end with Ctrl-C", server.address()));
-        if (!again) {  // one document; with --watch, --port keeps the address
+        if (!shown) {  // one document: the address stays
             services.out.show(Running{server.address(), chain.filters});
+            shown = true;
         }
         try {
             if (serve(options, server, chain.files, services)) {

@@ -216,13 +216,20 @@ ordered_json canned_listener(const std::string& name, const std::string& socket,
                                        {.idle = idle, .body_size = answer.body.size()}));
 }
 
-// HTTP/2 in, HTTP/1.1 out, message by message, trailers too.
-ordered_json bridge_listener(const Cluster& cluster, std::chrono::milliseconds idle) {
+// HTTP/2 in, HTTP/1.1 out, message by message, trailers too. It waits for ever: limits are the
+// plugin's and the main listener's.
+ordered_json bridge_listener(const Cluster& cluster) {
     const ordered_json route{{"match", {{"prefix", "/"}}},
                              {"route", {{"cluster", bridged(cluster.name)}, {"timeout", "0s"}}}};
     return listener(bridged(cluster.name), address_of(cluster.bridge),
-                    connection_manager("bridge", ordered_json::array(), route,
-                                       {.idle = idle, .trailers = true}));
+                    connection_manager("bridge", ordered_json::array(), route, {.trailers = true}));
+}
+
+// A plugin may call a cluster of the usual name, which then is another one.
+std::string upstream_name(const Bootstrap& bootstrap) {
+    const bool taken = std::any_of(bootstrap.clusters.begin(), bootstrap.clusters.end(),
+                                   [](const auto& cluster) { return cluster.name == "upstream"; });
+    return taken ? "upstream of the listener" : "upstream";
 }
 
 }  // namespace
@@ -233,7 +240,7 @@ ordered_json to_json(const Bootstrap& bootstrap) {
         filters.push_back(filter_json(filter));
     }
     const ordered_json route{{"match", {{"prefix", "/"}}},
-                             {"route", {{"cluster", "upstream"}, {"timeout", "0s"}}}};
+                             {"route", {{"cluster", upstream_name(bootstrap)}, {"timeout", "0s"}}}};
     ordered_json main = listener("main", loopback(bootstrap.port),
                                  connection_manager("main", filters, route,
                                                     {.idle = bootstrap.stream_idle_timeout,
@@ -243,7 +250,7 @@ ordered_json to_json(const Bootstrap& bootstrap) {
         main["per_connection_buffer_limit_bytes"] = *bootstrap.buffer_limit;
     }
     ordered_json listeners = ordered_json::array({main});
-    Cluster upstream{.name = "upstream", .endpoint = bootstrap.canned_socket};
+    Cluster upstream{.name = upstream_name(bootstrap), .endpoint = bootstrap.canned_socket};
     if (bootstrap.upstream) {
         upstream.endpoint = bootstrap.upstream->endpoint;
         upstream.http2 = bootstrap.upstream->http2;
@@ -261,7 +268,7 @@ ordered_json to_json(const Bootstrap& bootstrap) {
             clusters.push_back(cluster_json(cluster, bootstrap.trailers));
             continue;
         }
-        listeners.push_back(bridge_listener(cluster, bootstrap.stream_idle_timeout));
+        listeners.push_back(bridge_listener(cluster));
         clusters.push_back(
             cluster_json({.name = cluster.name, .endpoint = cluster.bridge, .http2 = true}, true));
         clusters.push_back(

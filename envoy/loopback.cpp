@@ -260,6 +260,11 @@ Loopback::Exchange Loopback::exchange(const std::string& address, const Message&
     while (step(until, cancel)) {
     }
     result.seen = std::exchange(seen_, {});
+    result.unended =
+        std::any_of(connections_.begin(), connections_.end(), [](const Connection& connection) {
+            return connection.service != nullptr && connection.reader.headers_complete() &&
+                   !connection.reader.complete();
+        });
     return result;
 }
 

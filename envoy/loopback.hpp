@@ -40,6 +40,7 @@ class Loopback {
         bool cut = false;        // the connection ended before the response did
         bool left = false;       // the client went away, as it was told to
         std::vector<Seen> seen;  // whole requests at services, in order
+        bool unended = false;    // a service still waits for the end of a request
     };
 
     // Sends the request to `address` and plays the services until the response is complete, the

@@ -75,6 +75,8 @@ Server::Server(const Bootstrap& bootstrap, Options options, Services& services)
                  "--disable-hot-restart",
                  "--concurrency",
                  "1",
+                 "--file-flush-interval-msec",  // of the access log; Envoy's own is ten seconds
+                 "20",
                  "--log-level",
                  "warning",
                  "--component-log-level",

@@ -19,7 +19,7 @@ constexpr std::uint32_t kind_mask = 3;
 
 constexpr std::uint32_t connection_broken = 11;
 constexpr int grpc_unavailable = 14;
-constexpr int grpc_deadline = 4;
+constexpr int grpc_internal = 13;
 
 const std::string before_headers =
     "upstream connect error or disconnect/reset before headers. reset reason: ";
@@ -117,6 +117,62 @@ std::optional<std::vector<ProtoField>> proto_fields(std::string_view text) {
         fields.push_back(field);
     }
     return fields;
+}
+
+// The gRPC status that Envoy makes of an answer, and the text that proxy_get_status gives: the
+// server's own with Envoy's response code details behind it (observed: envoy_engine_test).
+struct GrpcEnd {
+    int status = 0;
+    std::string message;
+    bool headers = false;  // came before the end
+};
+
+GrpcEnd grpc_end(const CallReply& reply) {
+    const auto broken = [](const std::string& reason, const std::string& details) {
+        return GrpcEnd{
+            grpc_unavailable,
+            before_headers + reason + "{upstream_reset_before_response_started{" + details + "}}"};
+    };
+    switch (reply.kind) {
+        case CallReply::Kind::response:
+            return {
+                reply.grpc_status,
+                reply.grpc_message.empty() ? "via_upstream" : reply.grpc_message + "{via_upstream}",
+                true};
+        case CallReply::Kind::refused:
+            return broken("remote connection failure",
+                          "remote_connection_failure|delayed_connect_error:_Connection_refused");
+        case CallReply::Kind::reset:
+            return broken("connection termination", "connection_termination");
+        case CallReply::Kind::garbage:
+            return broken("protocol error", "protocol_error");
+        case CallReply::Kind::overflow:
+            return broken("overflow", "overflow");
+        case CallReply::Kind::timeout:
+            return {grpc_unavailable, "upstream request timeout{response_timeout}"};
+        case CallReply::Kind::reset_after_headers:
+            return {grpc_internal, "upstream_reset_after_response_started{remote_reset}", true};
+        case CallReply::Kind::timeout_after_headers:
+            return {grpc_internal, "response_timeout", true};
+    }
+    return {};
+}
+
+Headers grpc_trailers(const CallReply& reply, const GrpcEnd& end) {
+    Headers trailers;
+    if (!end.headers) {  // Envoy's own answer is nothing but trailers
+        trailers = {{":status", "200"}, {"content-type", "application/grpc"}};
+    } else if (reply.kind != CallReply::Kind::response) {
+        return trailers;
+    }
+    trailers.emplace_back("grpc-status", std::to_string(end.status));
+    if (!end.headers || !reply.grpc_message.empty()) {
+        trailers.emplace_back("grpc-message", end.headers
+                                                  ? reply.grpc_message
+                                                  : end.message.substr(0, end.message.find('{')));
+    }
+    trailers.insert(trailers.end(), reply.message.trailers.begin(), reply.message.trailers.end());
+    return trailers;
 }
 
 }  // namespace
@@ -378,16 +434,13 @@ void Calls::deliver_grpc(const Event& event) {
         return;
     }
     const auto& reply = event.reply;
-    const bool answered = reply.kind == CallReply::Kind::response;
-    const int status = answered           ? reply.grpc_status
-                       : times_out(reply) ? grpc_deadline
-                                          : grpc_unavailable;
-    const auto finish = [&](const std::string& message) {
+    const GrpcEnd end = grpc_end(reply);
+    const auto finish = [&] {
         close(event.token);
-        root->status_code = static_cast<std::uint32_t>(status);
-        root->status_message = message;
+        root->status_code = static_cast<std::uint32_t>(end.status);
+        root->status_message = end.message;
         event.vm->deliver("proxy_on_grpc_close", event.root,
-                          {event.token, static_cast<std::uint64_t>(status)}, {});
+                          {event.token, static_cast<std::uint64_t>(end.status)}, {});
     };
     const auto receive = [&](const std::string& message) {
         Delivery delivery;
@@ -395,36 +448,48 @@ void Calls::deliver_grpc(const Event& event) {
         event.vm->deliver("proxy_on_grpc_receive", event.root, {event.token, message.size()},
                           delivery);
     };
-    ++world_.situations[answered && status == 0 ? "grpc.answered" : "grpc.failed"];
+    const bool answered = end.headers && end.status == 0;
+    ++world_.situations[answered ? "grpc.answered" : "grpc.failed"];
+    const auto& messages = reply.message.body;
     if (event.kind == Kind::grpc_call) {
-        if (answered && status == 0) {
-            const std::string message = reply.message.whole_body();
+        if (answered) {
             close(event.token);
-            receive(message);
+            receive(messages.empty() ? "" : messages.back());  // of several, Envoy keeps the last
         } else {
-            finish(reply.grpc_message);
+            finish();
         }
         return;
     }
+    deliver_grpc_stream(event, end.headers, grpc_trailers(reply, end), answered, receive);
+    if (open(event.token)) {
+        finish();
+    }
+}
+
+// Each callback may close the stream, and then nothing more comes.
+void Calls::deliver_grpc_stream(const Event& event, bool headers, Headers trailers, bool answered,
+                                const std::function<void(const std::string&)>& receive) {
+    Headers first;
+    if (headers) {
+        first = event.reply.message.headers;
+        first.emplace_back("content-type", "application/grpc");
+    }
+    Delivery initial;
+    initial.headers = &first;
+    event.vm->deliver("proxy_on_grpc_receive_initial_metadata", event.root,
+                      {event.token, first.size()}, initial);
     if (answered) {
-        Delivery initial;
-        initial.headers = &reply.message.headers;
-        event.vm->deliver("proxy_on_grpc_receive_initial_metadata", event.root,
-                          {event.token, reply.message.headers.size()}, initial);
-        for (const auto& message : reply.message.body) {
+        for (const auto& message : event.reply.message.body) {
             if (open(event.token)) {
                 receive(message);
             }
         }
-        if (open(event.token)) {
-            Delivery trailing;
-            trailing.trailers = &reply.message.trailers;
-            event.vm->deliver("proxy_on_grpc_receive_trailing_metadata", event.root,
-                              {event.token, reply.message.trailers.size()}, trailing);
-        }
     }
     if (open(event.token)) {
-        finish(reply.grpc_message);
+        Delivery trailing;
+        trailing.trailers = &trailers;
+        event.vm->deliver("proxy_on_grpc_receive_trailing_metadata", event.root,
+                          {event.token, trailers.size()}, trailing);
     }
 }
 

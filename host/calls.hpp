@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -79,6 +80,8 @@ class Calls {
                   plugintest::CallReply reply, std::int32_t timeout_ms);
     void deliver_http(const Event& event);
     void deliver_grpc(const Event& event);
+    void deliver_grpc_stream(const Event& event, bool headers, Headers trailers, bool answered,
+                             const std::function<void(const std::string&)>& receive);
     bool open(std::uint32_t token) const;
     void close(std::uint32_t token);
 

@@ -63,6 +63,7 @@ class Session {
         world_.calls = nullptr;
         observed_.cost.run = SteadyClock::now() - begun - observed_.cost.load;
         collect();
+        observed_.skipped = world_.cannot_run;
         return std::move(observed_);
     }
 
@@ -215,6 +216,10 @@ class Session {
         const auto limit = world_.now + world_.test.envoy.stream_idle_timeout;
         const auto patience = step.client_leaves ? world_.now + *step.client_leaves : limit;
         wait(patience, [&] { return stream.over() || stream.request_complete(); });
+        // A plugin hears of its queue in the next turn of the loop, and the upstream is further
+        // away.
+        for (int events = 0; events < max_events && announce_queue(); ++events) {
+        }
         if (!stream.over() && !stream.response_started() && stream.request_complete()) {
             answer(step, stream);
         }

@@ -197,6 +197,9 @@ void Filter::close_stream(StreamType type) {
 void Filter::send_local_reply(plugintest::LocalReply reply) {
     vm_.stop_next_iteration();
     vm_.defer([this, reply = std::move(reply)] {
+        if (reply_sent_ && !logging_) {
+            stream_.lose_details();  // the first reply stands, without its details (observed)
+        }
         if (reply_sent_ || logging_) {
             return;
         }

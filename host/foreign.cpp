@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "host/imports.hpp"
@@ -43,6 +44,12 @@ std::optional<std::string> uncompress_text(std::string_view text) {
     return std::nullopt;
 }
 
+// The rest of what Envoy 1.40 registers (source/extensions/common/wasm/foreign.cc): they need its
+// crypto library, its filter state or its CEL runtime.
+constexpr std::string_view envoys_own[] = {"verify_signature", "sign",
+                                           "expr_create",      "expr_evaluate",
+                                           "expr_delete",      "set_envoy_filter_state"};
+
 }  // namespace
 
 std::uint64_t call_foreign_function(Vm& vm, Arguments a) {
@@ -63,6 +70,10 @@ std::uint64_t call_foreign_function(Vm& vm, Arguments a) {
     }
     if (function == "clear_route_cache" || function == "declare_property") {
         return code(vm.filter() == nullptr ? Status::not_found : vm.give("", a[4], a[5]));
+    }
+    if (std::find(std::begin(envoys_own), std::end(envoys_own), function) != std::end(envoys_own)) {
+        vm.world().cannot_run = "the embedded host does not have Envoy's foreign function " +
+                                function + ": give its answer under foreign_functions";
     }
     return code(Status::not_found);
 }

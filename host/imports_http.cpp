@@ -26,8 +26,13 @@ const Headers* readable_map(Vm& vm, MapType type) {
         case MapType::grpc_trailing_metadata:
             return vm.delivery().trailers;
         default: {
+            // Once a stream is over, what it never had reads as empty.
+            static const Headers none;
             Filter* filter = vm.filter();
-            return filter == nullptr ? nullptr : filter->map(type, false);
+            const Headers* map = filter == nullptr ? nullptr : filter->map(type, false);
+            const bool empty = map == nullptr && filter != nullptr && filter->logging() &&
+                               type <= MapType::response_trailers;
+            return empty ? &none : map;
         }
     }
 }
@@ -162,6 +167,10 @@ std::uint64_t get_map_size(Vm& vm, Arguments a) {
                     : Status::invalid_memory_access);
 }
 
+bool is_body(BufferType type) {
+    return type == BufferType::request_body || type == BufferType::response_body;
+}
+
 const std::string* readable_buffer(Vm& vm, BufferType type) {
     switch (type) {
         case BufferType::call_body:
@@ -173,8 +182,12 @@ const std::string* readable_buffer(Vm& vm, BufferType type) {
         case BufferType::plugin_configuration:
             return vm.configuration();
         default: {
+            // A body that is not there now is empty.
+            static const std::string none;
             Filter* filter = vm.filter();
-            return filter == nullptr ? nullptr : filter->buffer(type);
+            const std::string* body = filter == nullptr ? nullptr : filter->buffer(type);
+            const bool empty = body == nullptr && filter != nullptr && is_body(type);
+            return empty ? &none : body;
         }
     }
 }
@@ -188,9 +201,6 @@ std::uint64_t get_buffer(Vm& vm, Arguments a) {
         return code(Status::not_found);
     }
     const std::uint64_t start = a[1];
-    if (start + a[2] > 0xFFFFFFFFU) {  // the sum wraps in 32 bits
-        return code(Status::bad_argument);
-    }
     const std::string_view all = *buffer;
     const auto part = start >= all.size() ? std::string_view() : all.substr(start, a[2]);
     return code(vm.give(part, a[3], a[4]));

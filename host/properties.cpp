@@ -148,7 +148,7 @@ Property response_property(const View& view) {
     const auto& message = stream.message(Way::response);
     if (name == "code") {
         const auto status = stream.response_code();
-        return stream.over() && status ? number(*status) : Property{};
+        return status ? number(*status) : Property{};
     }
     if (name == "code_details") {
         return stream.details().empty() ? Property{} : text(stream.details());
@@ -229,14 +229,19 @@ Property plugin_property(const View& view, std::string_view name) {
                                       : text(plugin.vm_id);
 }
 
-// What set_property stored: under its own name, and in the filter state behind "wasm.".
-std::optional<std::string> stored(const View& view, const std::string& path) {
-    if (view.filter == nullptr) {
+// What set_property stored: under its own name when that is one part, and in the filter state
+// behind "wasm.". What was stored under a name of several parts cannot be read at all.
+std::optional<std::string> stored(const View& view, std::string_view raw) {
+    using namespace std::string_view_literals;
+    constexpr auto prefix = "filter_state\0wasm."sv;
+    if (raw.starts_with(prefix)) {
+        raw.remove_prefix(prefix.size());
+    }
+    if (view.filter == nullptr || raw.find('\0') != std::string_view::npos) {
         return std::nullopt;
     }
     const auto& state = view.filter->stream().filter_state;
-    constexpr std::string_view prefix = "filter_state.wasm.";
-    const auto found = state.find(path.starts_with(prefix) ? path.substr(prefix.size()) : path);
+    const auto found = state.find(std::string(raw));
     return found == state.end() ? std::nullopt : std::optional(found->second);
 }
 
@@ -253,8 +258,8 @@ Property look_up(const View& view, std::string_view first, const std::string& pa
     if (first == "filter_state" && view.rest.empty()) {
         return {not_a_value, {}};
     }
-    if (first == "metadata" && view.rest.empty()) {
-        return {not_a_value, {}};
+    if (path == "metadata" || path == "xds.cluster_metadata") {
+        return text("");  // an empty message
     }
     if (first == "xds") {
         return xds_property(view.rest);
@@ -313,7 +318,7 @@ std::uint64_t get_property(Vm& vm, Arguments a) {
     const View view{
         vm, vm.filter(),
         dot == std::string::npos ? std::string_view() : std::string_view(path).substr(dot + 1)};
-    if (const auto value = stored(view, path)) {
+    if (const auto value = stored(view, *bytes)) {
         return code(vm.give(*value, a[2], a[3]));
     }
     const Property property = look_up(view, std::string_view(path).substr(0, dot), path);
@@ -331,7 +336,7 @@ std::uint64_t set_property(Vm& vm, Arguments a) {
     if (filter == nullptr) {
         return code(Status::not_found);
     }
-    filter->stream().filter_state[dotted(*path)] = std::string(*value);
+    filter->stream().filter_state[std::string(*path)] = std::string(*value);
     return code(Status::ok);
 }
 

@@ -30,6 +30,9 @@ class Filter {
     // Null as map().
     std::string* buffer(BufferType type);
 
+    // on_log and later: maps are there to be read only.
+    bool logging() const { return logging_; }
+
     bool may_write(MapType type) const;
 
     void continue_stream(StreamType type);
@@ -163,6 +166,9 @@ class Stream {
     void hold(Way way, Filter& filter, const std::string& chunk, bool end, bool limited);
     bool halted(Way way) const;
     void too_large(Way way);
+
+    void lose_details() { details_.clear(); }
+
     void local_reply(plugintest::LocalReply reply, bool from_plugin);
     void check_request();
     void check_response();

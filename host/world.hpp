@@ -100,7 +100,9 @@ class World {
     std::vector<plugintest::Call>* calls = nullptr;
     std::vector<std::string> trace;
     std::vector<int> target_uses;  // how often each of test.calls answered
-    bool side_effects = false;     // shared data, queue, metric or call was touched
+    // Envoy does something here that this host does not: the case is no verdict on the plugin.
+    std::optional<std::string> cannot_run;
+    bool side_effects = false;  // shared data, queue, metric or call was touched
 
     void log(int level, std::string_view text);
 

@@ -1,8 +1,14 @@
 // `wasmplug run` with a real Envoy.
 #include <gtest/gtest.h>
+#include <signal.h>
+
+#include <mutex>
 
 #include <nlohmann/json.hpp>
 
+#include "base/http.hpp"
+#include "base/process.hpp"
+#include "tests/support/becomes.hpp"
 #include "tests/support/envoy.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/sandbox.hpp"
@@ -59,6 +65,44 @@ TEST_F(RunCommand, SaysWhyAPluginIsRefused) {
     EXPECT_EQ(ran.exit_code, 3);
     EXPECT_NE(ran.err.find("Failed to configure base Wasm plugin"), std::string::npos) << ran.err;
     EXPECT_EQ(ran.out, "");
+}
+
+TEST_F(RunCommand, KeepsItsAddressWhenItStartsAgainAndOutlivesABadBuild) {
+    auto spec = sandbox_.spec({"run", "behaviours.wasm", "--watch", "-o", "json"});
+    std::mutex mutex;
+    std::string out;
+    std::string err;
+    spec.on_stdout = [&](std::string_view text) {
+        const std::scoped_lock lock(mutex);
+        out += text;
+    };
+    spec.on_stderr = [&](std::string_view text) {
+        const std::scoped_lock lock(mutex);
+        err += text;
+    };
+    Child child = start_process(spec);
+    const auto shows = [&](const std::string& text, const std::string& where) {
+        const std::scoped_lock lock(mutex);
+        return where.find(text) != std::string::npos;
+    };
+    ASSERT_TRUE(becomes([&] { return shows("}\n", out); })) << err;
+    const auto address = nlohmann::json::parse(out).at("address").get<std::string>();
+    const auto good = sandbox_.read("behaviours.wasm");
+    sandbox_.write("behaviours.wasm", "no module");
+    ASSERT_TRUE(becomes([&] { return shows("waiting for a change", err); })) << err;
+    sandbox_.write("behaviours.wasm", good);
+    HttpClient client("test");
+    EXPECT_TRUE(becomes([&] {
+        try {
+            return client.send({.url = "http://" + address + "/pass"}, {}).status == 200;
+        } catch (const HttpError&) {
+            return false;
+        }
+    })) << err;
+    ::kill(child.pid(), SIGINT);
+    EXPECT_TRUE(becomes([&] { return child.ended().has_value(); }));
+    EXPECT_EQ(child.ended(), 0);
+    EXPECT_TRUE(nlohmann::json::accept(out)) << "one document: " << out;
 }
 
 TEST_F(RunCommand, RefusesARequestThatIsNoneBeforeAnythingStarts) {

@@ -15,8 +15,10 @@
 #include "istio/plugin_url.hpp"
 #include "manifest/validate.hpp"
 #include "plugintest/file.hpp"
+#include "tests/fuzz/host_fuzz.hpp"
 #include "tests/fuzz/oci_fuzz.hpp"
 #include "tests/support/fuzz.hpp"
+#include "tests/support/require.hpp"
 #include "wasm/lint.hpp"
 #include "wasm/loading.hpp"
 #include "wasm/module.hpp"
@@ -84,6 +86,7 @@ const std::vector<FuzzTarget>& targets() {
     static const std::vector<FuzzTarget> all = [] {
         auto joined = own_targets();
         std::ranges::move(oci_targets(), std::back_inserter(joined));
+        std::ranges::move(host_targets(), std::back_inserter(joined));
         return joined;
     }();
     return all;
@@ -105,6 +108,17 @@ TEST_P(Fuzz, SurvivesItsCorpusAndDamagedCopiesOfIt) {
 
 INSTANTIATE_TEST_SUITE_P(All, Fuzz, testing::ValuesIn(targets()),
                          [](const auto& target) { return target.param.name; });
+
+TEST(FuzzSeeds, HostCallsAreReallyMade) {
+    const auto hosts = host_targets();
+    WASMPLUG_NEEDS(!hosts.empty(), "wat2wasm");
+    const auto reached = host_functions_reached(hosts.front().seeds.front());
+    EXPECT_GT(reached.size(), 60U) << testing::PrintToString(reached);
+    for (const auto* name : {"proxy_http_call", "proxy_grpc_call", "proxy_get_buffer_bytes",
+                             "proxy_set_header_map_pairs", "path_open"}) {
+        EXPECT_TRUE(reached.contains(name)) << name;
+    }
+}
 
 TEST(FuzzSeeds, TheSmallModuleIsOne) {
     EXPECT_EQ(wasm::read_module(small_module).exports.size(), 1U);

@@ -147,7 +147,7 @@ TEST_F(GrpcCalls, CloseWithTheStatusWhenTheyFail) {
     call_target(reply, true);
     run("trace\nrequest_headers grpc auth ask\ngrpc_close status\n");
     EXPECT_TRUE(logged("grpc_close(5,7,0)"));
-    EXPECT_TRUE(logged("status 7 = 0 'no'"));
+    EXPECT_TRUE(logged("status 7 = 0 'no{via_upstream}'"));
 }
 
 TEST_F(GrpcCalls, ToAnUnknownServiceAreAParseFailure) {
@@ -162,10 +162,55 @@ TEST_F(GrpcCalls, OfAStreamPassMetadataMessagesTrailersAndTheEnd) {
         return std::find(lines.begin(), lines.end(), line) - lines.begin();
     };
     EXPECT_TRUE(logged("gsend hello = 0"));
-    EXPECT_LT(at("grpc_initial(6,1,0)"), at("grpc_receive(6,3,0)"));
-    EXPECT_LT(at("grpc_receive(6,3,0)"), at("grpc_trailing(6,0,0)"));
-    EXPECT_LT(at("grpc_trailing(6,0,0)"), at("grpc_close(6,0,0)"));
+    EXPECT_LT(at("grpc_initial(6,2,0)"), at("grpc_receive(6,3,0)"));
+    EXPECT_LT(at("grpc_receive(6,3,0)"), at("grpc_trailing(6,1,0)"));
+    EXPECT_LT(at("grpc_trailing(6,1,0)"), at("grpc_close(6,0,0)"));
     EXPECT_TRUE(logged("grpc_close(6,0,0)"));
+}
+
+// Every way as a real Envoy 1.40 ended it.
+TEST_F(GrpcCalls, FailInEnvoysWays) {
+    const auto ends = [&](plugintest::CallReply::Kind kind) {
+        given.calls.clear();
+        call_target(fails(kind), true);
+        run("trace\nrequest_headers grpc auth ask\nrequest_headers ret 1\ngrpc_close status\n");
+        std::string said;
+        for (const auto& line : lines) {
+            if (line.starts_with("grpc_close") || line.starts_with("status")) {
+                said += line + ";";
+            }
+        }
+        return said;
+    };
+    using enum plugintest::CallReply::Kind;
+    const std::string broken =
+        "grpc_close(5,14,0);status 14 = 0 'upstream connect error or disconnect/reset before "
+        "headers. reset reason: ";
+    EXPECT_TRUE(ends(refused).starts_with(broken + "remote connection failure{"));
+    EXPECT_TRUE(ends(reset).starts_with(broken + "connection termination{"));
+    EXPECT_TRUE(ends(garbage).starts_with(broken + "protocol error{"));
+    EXPECT_EQ(ends(reset_after_headers),
+              "grpc_close(5,13,0);"
+              "status 13 = 0 'upstream_reset_after_response_started{remote_reset}';");
+    EXPECT_EQ(ends(timeout),
+              "grpc_close(5,14,0);status 14 = 0 'upstream request timeout{response_timeout}';");
+    EXPECT_EQ(ends(timeout_after_headers), "grpc_close(5,13,0);status 13 = 0 'response_timeout';");
+}
+
+TEST_F(GrpcCalls, OfAStreamThatFailsShowEnvoysOwnTrailers) {
+    call_target(fails(plugintest::CallReply::Kind::refused), true);
+    run("trace\nrequest_headers gstream auth\n");
+    EXPECT_TRUE(logged("grpc_initial(6,0,0)"));
+    EXPECT_TRUE(logged("grpc_trailing(6,4,0)"));
+    EXPECT_TRUE(logged("grpc_close(6,14,0)"));
+}
+
+TEST_F(GrpcCalls, KeepTheLastOfSeveralMessages) {
+    auto reply = answers(200);
+    reply.message.body = {"one", "second"};
+    call_target(reply, true);
+    run("trace\nrequest_headers grpc auth ask\n");
+    EXPECT_TRUE(logged("grpc_receive(5,6,0)"));
 }
 
 TEST_F(GrpcCalls, ThatAreCancelledStaySilent) {
@@ -248,6 +293,16 @@ TEST_F(State, OfLogsRefusesALevelThatIsNone) {
     run("request_headers log 6 x\nrequest_headers badptr\n");
     EXPECT_TRUE(logged("log = 2"));
     EXPECT_TRUE(logged("badptr = 6"));
+}
+
+TEST_F(State, ThatOnlyAnEnvoyHasIsNoVerdict) {
+    run("request_headers foreign sign x\n");
+    ASSERT_TRUE(seen.skipped);
+    EXPECT_NE(seen.skipped->find("foreign function sign"), std::string::npos);
+    given.foreign_functions["sign"] = "signed";
+    run("request_headers foreign sign x\n");
+    EXPECT_FALSE(seen.skipped);
+    EXPECT_TRUE(logged("foreign sign x = 0 'signed'"));
 }
 
 TEST_F(State, OfForeignFunctionsIsEnvoysAndTheTests) {

@@ -208,7 +208,7 @@ TEST_F(Buffers, ReplaceAtTheFrontOrAppendAndNothingElse) {
     EXPECT_TRUE(logged("setbuf 0 1 2 yy = 2"));
     EXPECT_TRUE(logged("setbuf 1 0 0 no = 2"));
     EXPECT_TRUE(logged("buf 0 1000 1 = 0 ''"));
-    EXPECT_TRUE(logged("buf 0 10 4294967295 = 2"));
+    EXPECT_TRUE(logged("buf 0 10 4294967295 = 0 ''"));
     EXPECT_TRUE(logged("buf 0 0 100 = 0 'P-XXllo-A'"));
     EXPECT_EQ(first().upstream_request->whole_body(), "P-XXllo-A");
 }

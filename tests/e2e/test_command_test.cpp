@@ -1,0 +1,209 @@
+// `wasmplug test`: what it prints for programs, and in which order it runs.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <regex>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "base/file.hpp"
+#include "tests/support/require.hpp"
+#include "tests/support/sandbox.hpp"
+#include "tests/support/script_plugin.hpp"
+
+namespace wasmplug::test {
+namespace {
+
+class TestCommand : public testing::Test {
+  protected:
+    void SetUp() override {
+        const auto plugin = built_plugin("script");
+        WASMPLUG_NEEDS(plugin.has_value(), "clang");
+        sandbox.write("plugin.wasm", read_file(*plugin));
+    }
+
+    void write_tests(const std::string& tests) {
+        sandbox.write("a.test.yaml",
+                      "wasmplug: 1\nplugin: {wasm: plugin.wasm, vm: {id: vm}}\n"
+                      "tests:\n" +
+                          tests);
+    }
+
+    // One that passes, one that fails in two places, one that is skipped.
+    void write_three() {
+        write_tests(
+            "- name: passes & <through>\n  request: {path: /}\n"
+            "- name: fails\n  request: {path: /}\n"
+            "  expect: {response: {status: 418, headers: {x-a: \"]]>\"}}}\n"
+            "- name: is left out\n  skip: another day\n  request: {path: /}\n");
+    }
+
+    std::vector<std::string> order(const std::vector<std::string>& flags) {
+        std::vector<std::string> args{"test", "a.test.yaml"};
+        args.insert(args.end(), flags.begin(), flags.end());
+        std::vector<std::string> names;
+        const auto document = sandbox.json(args);
+        for (const auto& test : document["files"][0]["tests"]) {
+            names.push_back(test["name"].get<std::string>());
+        }
+        return names;
+    }
+
+    Sandbox sandbox;
+};
+
+TEST_F(TestCommand, WritesJunitThatAParserReads) {
+    WASMPLUG_NEEDS_PROGRAM("python3");
+    write_three();
+    EXPECT_EQ(sandbox.run({"test", "--report", "junit=r.xml"}).exit_code, 3);
+    sandbox.write("read.py",
+                  "import xml.etree.ElementTree as E\n"
+                  "cases = [c for c in E.parse('r.xml').getroot().iter('testcase')]\n"
+                  "print(len(cases), sum(c.find('failure') is not None for c in cases),\n"
+                  "      sum(c.find('skipped') is not None for c in cases))\n"
+                  "print([c.get('name') for c in cases][0])\n");
+    const auto read = sandbox.run_program({"python3", "read.py"});
+    EXPECT_EQ(read.out, "3 1 1\npasses & <through>\n") << read.err;
+}
+
+TEST_F(TestCommand, WritesTapWithAPlanAndALineForEachTest) {
+    write_three();
+    EXPECT_EQ(sandbox.run({"test", "--report", "tap=r.tap"}).exit_code, 3);
+    std::istringstream lines(sandbox.read("r.tap"));
+    int ok = 0;
+    int not_ok = 0;
+    int skipped = 0;
+    int plan = -1;
+    const std::regex point("(not )?ok ([0-9]+)( - .*)?");
+    for (std::string line; std::getline(lines, line);) {
+        std::smatch parts;
+        if (line.starts_with("1..")) {
+            plan = std::stoi(line.substr(3));
+        } else if (std::regex_match(line, parts, point)) {
+            (parts[1].matched ? not_ok : ok)++;
+            EXPECT_EQ(std::stoi(parts[2]), ok + not_ok) << line;
+            skipped += line.find("# SKIP") != std::string::npos ? 1 : 0;
+        }
+    }
+    EXPECT_EQ(plan, 3);
+    EXPECT_EQ(ok, 2);
+    EXPECT_EQ(not_ok, 1);
+    EXPECT_EQ(skipped, 1);
+}
+
+TEST_F(TestCommand, WritesAnnotationsForGithubWithTheirPlaces) {
+    write_three();
+    EXPECT_EQ(sandbox.run({"test", "--report", "github=r.txt"}).exit_code, 3);
+    std::istringstream lines(sandbox.read("r.txt"));
+    const std::regex annotation(
+        "::error file=a\\.test\\.yaml,line=([0-9]+),col=[0-9]+(,[a-zA-Z]+=[^,:]*)*::.+");
+    int errors = 0;
+    for (std::string line; std::getline(lines, line);) {
+        std::smatch parts;
+        if (std::regex_match(line, parts, annotation)) {
+            EXPECT_EQ(parts[1], "8") << line;
+            ++errors;
+        }
+    }
+    EXPECT_EQ(errors, 2) << sandbox.read("r.txt");
+}
+
+TEST_F(TestCommand, ShufflesTheSameWayForTheSameSeed) {
+    std::string tests;
+    for (const char name : std::string("abcdefgh")) {
+        tests += std::string("- {name: ") + name + ", request: {path: /}}\n";
+    }
+    write_tests(tests);
+    const auto plain = order({});
+    const auto shuffled = order({"--shuffle=7"});
+    EXPECT_EQ(shuffled, order({"--shuffle=7"}));
+    EXPECT_NE(shuffled, plain);
+    EXPECT_NE(shuffled, order({"--shuffle=8"}));
+    auto sorted = shuffled;
+    std::sort(sorted.begin(), sorted.end());
+    EXPECT_EQ(sorted, plain);
+    const auto repeated = order({"--repeat", "3", "--filter", "b"});
+    EXPECT_EQ(repeated, (std::vector<std::string>{"b", "b", "b"}));
+    EXPECT_EQ(sandbox.run({"test", "--shuffle=x"}).exit_code, 2);
+    EXPECT_NE(sandbox.run({"test", "--shuffle"}).err.find("--shuffle="), std::string::npos);
+}
+
+TEST_F(TestCommand, NamesTheFailureThatNoTestShowed) {
+    const std::string answered =
+        "- name: answered\n  config: \"request_headers call auth "
+        ":method=GET,:path=/c,:authority=a b 500\\n\"\n  request: {path: /}\n"
+        "  calls: [{cluster: auth, reply: {status: 200}}]\n";
+    const auto missing = [&] {
+        return sandbox.json({"test"})["files"][0]["never_exercised"].dump();
+    };
+    write_tests(answered);
+    EXPECT_NE(missing().find("failure of an http call"), std::string::npos) << missing();
+    std::string failed = answered;
+    failed.replace(failed.find("{status: 200}"), 13, "{fail: reset_after_headers}");
+    write_tests(answered + failed);
+    EXPECT_EQ(missing().find("failure of an http call"), std::string::npos) << missing();
+}
+
+TEST_F(TestCommand, RunsWhatItImported) {
+    sandbox.write("tests.textpb", R"(env { wasm_path: "plugin.wasm" }
+        test { name: "Passes" request_headers { input { header { key: ":path" value: "/a" } }
+            result { has_header { key: ":path" value: "/a" } } } }
+        test { name: "Differs" request_headers { result { no_header { key: ":scheme" }
+            has_header { key: "x-b" value: "c" } } } })");
+    const auto imported = sandbox.run({"test", "--import-gcp", "tests.textpb"});
+    ASSERT_EQ(imported.exit_code, 0) << imported.err;
+    EXPECT_NE(imported.err.find("tests.textpb:4: :scheme"), std::string::npos) << imported.err;
+    sandbox.write("b.test.yaml", imported.out);
+    const auto tests = sandbox.json({"test", "b.test.yaml"}, 3)["files"][0]["tests"];
+    EXPECT_EQ(tests[0]["verdict"], "passed");
+    EXPECT_EQ(tests[1]["verdict"], "failed");
+}
+
+// What a plugin does to the worker is a result, in a fork as in a program.
+TEST_F(TestCommand, SurvivesAPluginThatEndsItsWorker) {
+    write_tests(
+        "- name: spins\n  config: \"request_headers spin\\n\"\n  request: {path: /}\n"
+        "  limits: {instructions: 100000}\n  expect: {outcome: out_of_fuel}\n"
+        "- name: grows\n  config: \"request_headers grow\\n\"\n  request: {path: /}\n"
+        "- name: traps\n  config: \"request_headers trap\\n\"\n  request: {path: /}\n"
+        "  expect: {outcome: crash}\n"
+        "- name: goes on\n  config: \"\"\n  request: {path: /}\n");
+    const auto tests = sandbox.json({"test"})["files"][0]["tests"];
+    ASSERT_EQ(tests.size(), 4U);
+    EXPECT_EQ(tests[3]["verdict"], "passed");
+}
+
+// The page that people look at: one file, well-formed, and not blank in a browser.
+TEST_F(TestCommand, ShowsItsBenchPageInABrowser) {
+    WASMPLUG_NEEDS_PROGRAM("python3");
+    WASMPLUG_NEEDS_PROGRAM("chromium");
+    write_tests(
+        "- name: one & <two>\n  request: {path: /}\n"
+        "- name: crashes\n  config: \"request_headers trap\\n\"\n  request: {path: /}\n");
+    sandbox.write("old.json", sandbox.json({"bench"}, 3).dump());
+    sandbox.run({"bench", "--baseline", "old.json", "--report", "html=page.html"});
+    const auto page = sandbox.read("page.html");
+    EXPECT_EQ(page.find("http"), std::string::npos) << "something from elsewhere";
+    EXPECT_EQ(page.find("url("), std::string::npos);
+    EXPECT_EQ(page.find("<script"), std::string::npos);
+    const auto parsed = sandbox.run_program(
+        {"python3", "-c", "import xml.etree.ElementTree as E; E.parse('page.html')"});
+    EXPECT_EQ(parsed.exit_code, 0) << parsed.err;
+    sandbox.write("blank.html", "<!DOCTYPE html><html><body></body></html>");
+    const auto picture = [&](const std::string& name, const std::string& width) {
+        const auto shot = sandbox.run_program(
+            {"chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+             "--window-size=" + width + ",1200", "--screenshot=" + name + width + ".png",
+             "file://" + (sandbox.work() / (name + ".html")).string()});
+        EXPECT_TRUE(sandbox.exists(name + width + ".png")) << shot.err;
+        return sandbox.read(name + width + ".png").size();
+    };
+    const auto nothing = picture("blank", "1200");
+    for (const auto* width : {"1200", "400"}) {
+        EXPECT_GT(picture("page", width), 3 * nothing) << width;
+    }
+}
+
+}  // namespace
+}  // namespace wasmplug::test
