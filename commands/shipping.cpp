@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
+#include "base/parallel.hpp"
 #include "base/time.hpp"
 #include "oci/media_types.hpp"
 #include "toolchain/project.hpp"
@@ -116,6 +117,7 @@ toolchain::Project project_of(const std::string& source) {
 
 // What is judged is held in memory, and pushing must stay flat; a real plugin is far below.
 constexpr std::uintmax_t judged_size = std::uintmax_t{32} << 20;
+constexpr std::uintmax_t parallel_size = std::uintmax_t{256} << 10;
 
 // Every layout but cncf is for hosts that are Envoys.
 void require_envoy_loads(const std::filesystem::path& module, Output& out) {
@@ -181,10 +183,18 @@ Shipped ship(const std::string& source, const PackageFlags& flags, oci::Module m
         input.module = project.module();
         describe(input.annotations, project, services);
     }
-    if (input.layout != oci::PackageLayout::cncf) {
-        require_envoy_loads(input.module, services.out);
-    }
-    shipped.shipment = oci::pack(input);
+    // The judge's words come first when both have something to say. A small module is not worth
+    // a thread.
+    const auto judge_or_pack = [&](std::size_t task) {
+        if (task == 1) {
+            shipped.shipment = oci::pack(input);
+        } else if (input.layout != oci::PackageLayout::cncf) {
+            require_envoy_loads(input.module, services.out);
+        }
+    };
+    std::error_code error;
+    const bool small = std::filesystem::file_size(input.module, error) < parallel_size;
+    parallel_for(2, judge_or_pack, services.cancel, small ? 1 : 2);
     return shipped;
 }
 
