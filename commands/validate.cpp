@@ -423,6 +423,12 @@ void check(const ValidateOptions& options, const Services& services) {
     if (!options.online && !options.via.empty()) {
         throw usage_error("--via says where --online looks", "add --online");
     }
+    const auto& registry = options.registry;
+    if (!options.online &&
+        (registry.plain_http || registry.insecure || !registry.ca_file.empty())) {
+        throw usage_error("--plain-http, --insecure and --ca-file say how --online asks",
+                          "add --online");
+    }
     if (options.dry_run && !options.fix) {
         throw usage_error("--dry-run shows what --fix would do", "add --fix");
     }

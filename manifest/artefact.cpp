@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/image_reference.hpp"
 #include "istio/plugin_url.hpp"
 #include "manifest/layers.hpp"
 
@@ -64,8 +65,11 @@ class ArtefactCheck {
 
     void check_digest() {
         const auto actual = facts_.is_image ? digits_of(facts_.image_digest) : facts_.module_sha256;
-        if (wanted_.expected.empty() || wanted_.expected == actual) {
-            return;
+        const auto url = istio::read_plugin_url(wanted_.url);
+        const bool twice = url.image && !url.image->digest.empty() &&
+                           digits_of(url.image->digest) != wanted_.expected;
+        if (wanted_.expected.empty() || wanted_.expected == actual || twice) {
+            return;  // two digests that differ are WP040
         }
         const auto field = text_at(object_.payload(), "sha256").empty() ? "url" : "sha256";
         const auto fix = std::string_view(field) == "sha256"
@@ -143,6 +147,9 @@ ArtefactWanted artefact_of(const Object& object) {
     if (wanted.expected.empty()) {
         const auto url = istio::read_plugin_url(wanted.url);
         wanted.expected = url.image ? digits_of(url.image->digest) : "";
+    }
+    if (!is_valid_digest(std::string(prefix) + wanted.expected)) {
+        wanted.expected.clear();  // said by WP012 and WP041
     }
     return wanted;
 }

@@ -119,6 +119,30 @@ TEST_F(ValidateOnline, TakesTheDigestOfTheImageManifestAndNoOther) {
     EXPECT_EQ(module.at("path"), "spec.sha256");
     const auto other = of_rule(judge(manifest(url, std::string(64, 'a')), 3), "WP111");
     EXPECT_TRUE(says(other, "of which the repository has no image")) << other;
+    const auto twice =
+        judge(manifest("oci://" + image() + "@" + first_.at("digest").get<std::string>(),
+                       std::string(64, 'a')),
+              3);
+    EXPECT_TRUE(of_rule(twice, "WP111").is_null()) << twice;
+    EXPECT_FALSE(of_rule(twice, "WP040").is_null()) << twice;
+    const auto placeholder = judge(manifest(url, "REPLACE_ME"), 3);
+    EXPECT_TRUE(of_rule(placeholder, "WP111").is_null()) << placeholder;
+}
+
+TEST_F(ValidateOnline, MendsTheDigestOfAnythingElseInTheImage) {
+    const auto url = "oci://" + image() + ":1.0.0";
+    const auto right = manifest(url, digits(first_.at("digest")));
+    sandbox_.write("module.yaml", manifest(url, first_.at("module_sha256")));
+    sandbox_.write("index.yaml", manifest("oci://" + image() + ":2.0.0", put_index("2.0.0")));
+    sandbox_.write("unknown.yaml", manifest(url, std::string(64, 'a')));
+    const auto result = sandbox_.json(
+        {"validate", "--fix", "--online", "module.yaml", "index.yaml", "unknown.yaml"}, 3);
+    EXPECT_EQ(result.at("mended").size(), 2U);
+    EXPECT_EQ(sandbox_.read("module.yaml"), right);
+    EXPECT_EQ(sandbox_.read("index.yaml"),
+              manifest("oci://" + image() + ":2.0.0", digits(first_.at("digest"))));
+    EXPECT_EQ(sandbox_.read("unknown.yaml"), manifest(url, std::string(64, 'a')))
+        << "nobody but the author knows which image was meant";
 }
 
 TEST_F(ValidateOnline, SeesThatATagWasMoved) {
