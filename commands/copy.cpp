@@ -185,7 +185,9 @@ void name_in_cluster(std::vector<Copied>& images, const CopyOptions& options) {
         name = parse_repository(options.as);
     }
     for (auto& copied : images) {
-        copied.named = mirror ? mirror->place_of(copied.from) : name ? *name : copied.to;
+        copied.named = mirror ? mirror->place_of(copied.from)
+                       : name ? name->with_tag(copied.to.tag)
+                              : copied.to;
         if (copied.from.kind != ImageReference::Kind::registry) {
             throw usage_error(fmt::format("no manifest runs {}", copied.from.text()),
                               "--rewrite is for images copied from a registry");
@@ -318,6 +320,9 @@ ExitCode run_copy(const CopyOptions& options, Services& services) {
     if (!options.rewrite.empty() && code == ExitCode::ok) {
         result.rewritten = rewrite(result.images, options, services);
         write_release(*result.rewritten, services);
+        if (result.rewritten->files.empty()) {
+            services.out.warn(fmt::format("no plugin in {} runs what was copied", options.rewrite));
+        }
     } else if (!options.rewrite.empty()) {
         services.out.warn("no manifest was changed, since not every image was copied");
     }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/error.hpp"
@@ -196,10 +197,13 @@ std::optional<Wanted> moved(const State& state, const std::vector<Move>& moves,
     ImageReference named = *image;
     named.host = move->to.host;
     named.repository = move->to.repository;
+    if (!image->tag.empty() || move->to.tag != "latest") {  // which need not be written out
+        named.tag = move->to.tag;
+    }
     const bool spelled = state.content.url.starts_with(scheme);
     return Wanted{.url = spelled ? named.url() : named.text(),
                   .sha256 = state.content.sha256,
-                  .version = state.version};
+                  .version = named.tag};
 }
 
 std::string pull_secret_note(const Located& located) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <map>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,13 +70,13 @@ Mirrored copy_named(oci::Store& from, const ImageReference& image, oci::Store& t
 // A copy that manifests can be pointed at.
 struct Move {
     ImageReference from;
-    ImageReference to;                 // as the cluster calls it
+    ImageReference to;                 // as the cluster calls it, with the tag of the copy
     std::vector<std::string> digests;  // of what `to` names; empty: not known, nothing is checked
 };
 
 // Where `state` shall point after the moves; nothing when none is about its image. The digest it
-// pins stays, and so do its tag and the spelling of its scheme. Throws Error when the copy is not
-// what is pinned.
+// pins stays, and so does the spelling of its scheme; its tag is the copy's. Throws Error when the
+// copy is not what is pinned.
 std::optional<Wanted> moved(const State& state, const std::vector<Move>& moves,
                             const std::string& where);
 

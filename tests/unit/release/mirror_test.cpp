@@ -86,7 +86,7 @@ class Moved : public testing::Test {
     }
 
     std::vector<Move> moves_{{.from = parse_reference("r.example/acme/auth:1"),
-                              .to = parse_reference("m.example/acme/auth"),
+                              .to = parse_reference("m.example/acme/auth:1"),
                               .digests = {digest_a, digest_b}},
                              {.from = parse_reference("r.example/acme/auth@" + digest_b),
                               .to = parse_reference("m.example/acme/auth"),
@@ -105,6 +105,19 @@ TEST_F(Moved, KeepsTagDigestPinAndSpelling) {
         << "an index is copied: its images may be pinned";
     EXPECT_EQ(move("url: oci://r.example/acme/auth@" + digest_b)->url,
               "oci://m.example/acme/auth@" + digest_b);
+}
+
+TEST_F(Moved, TakesTheTagOfTheCopy) {
+    moves_[0].to = parse_reference("m.example/acme/auth:one");
+    const auto renamed = move("url: oci://r.example/acme/auth:1");
+    EXPECT_EQ(renamed->url, "oci://m.example/acme/auth:one");
+    EXPECT_EQ(renamed->version, "one");
+    EXPECT_EQ(move("url: oci://r.example/acme/auth:tag@" + digest_b)->url,
+              "oci://m.example/acme/auth@" + digest_b)
+        << "the copy has no tag";
+    moves_[0].from = parse_reference("r.example/acme/auth");
+    moves_[0].to = parse_reference("m.example/acme/auth:latest");
+    EXPECT_EQ(move("url: oci://r.example/acme/auth")->url, "oci://m.example/acme/auth");
 }
 
 TEST_F(Moved, LeavesOtherImages) {
