@@ -8,6 +8,7 @@
 #include "base/file.hpp"
 #include "toolchain/compile_cpp.hpp"
 #include "toolchain/messages.hpp"
+#include "toolchain/rust_flags.hpp"
 
 namespace wasmplug::toolchain {
 
@@ -74,13 +75,17 @@ fs::path compile_rust(const Project& project, const BuildOptions& options,
                       const BuildWorld& world) {
     const std::string cargo =
         need(options.compiler.empty() ? "cargo" : options.compiler, Language::rust, world);
-    ToolRun run{.argv = {cargo, "build", "--target",
-                         options.target.empty() ? "wasm32-unknown-unknown" : options.target,
-                         "--message-format", "json-render-diagnostics"},
-                .directory = project.directory,
-                .keep_stdout = true};
+    const std::string target = options.target.empty() ? "wasm32-unknown-unknown" : options.target;
+    ToolRun run{
+        .argv = {cargo, "build", "--target", target, "--message-format", "json-render-diagnostics"},
+        .directory = project.directory,
+        .keep_stdout = true};
     if (!options.debug) {
         run.argv.emplace_back("--release");
+        const RustFlags flags =
+            reproducible_rust_flags(project.directory, target, world.environment);
+        run.argv.insert(run.argv.end(), flags.arguments.begin(), flags.arguments.end());
+        run.env.insert(run.env.end(), flags.variables.begin(), flags.variables.end());
     }
     if (options.offline) {
         run.argv.emplace_back("--offline");
@@ -170,7 +175,7 @@ std::string run_tool(const ToolRun& run, const BuildWorld& world) {
         const std::string tool = fs::path(run.argv[0]).filename().string();
         if (known != nullptr) {
             throw Error(fmt::format("{} ended with {}: {}", tool, result.exit_code, known->meaning),
-                        mend_for(*known, world.environment));
+                        mend_for(*known, said, world.environment));
         }
         throw Error(fmt::format("{} ended with {}", tool, result.exit_code));
     }

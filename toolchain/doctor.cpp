@@ -81,7 +81,7 @@ void judge_probe(Check& check, const Answer& answer, const BuildWorld& world) {
     const std::string said = answer.err + answer.out;
     if (const KnownMessage* known = recognise(said)) {
         check.problem = known->meaning;
-        check.mend = mend_for(*known, world.environment);
+        check.mend = mend_for(*known, said, world.environment);
     } else {
         check.problem = last_line(said);
     }

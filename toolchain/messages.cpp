@@ -114,10 +114,18 @@ const KnownMessage* recognise(std::string_view output) {
     return nullptr;
 }
 
-std::string mend_for(const KnownMessage& message, const Environment& environment) {
+std::string mend_for(const KnownMessage& message, std::string_view output,
+                     const Environment& environment) {
     const bool apt = find_program("apt-get", environment).has_value() &&
                      !find_program("rustup", environment).has_value();
-    return std::string(apt && !message.mend_apt.empty() ? message.mend_apt : message.mend);
+    std::string mend(apt && !message.mend_apt.empty() ? message.mend_apt : message.mend);
+    // The target that rustc misses is the one to add.
+    constexpr std::string_view usual = "wasm32-unknown-unknown";
+    const auto at = mend.find(usual);
+    if (at != std::string::npos && output.find("wasm32-wasip1") != std::string_view::npos) {
+        mend.replace(at, usual.size(), "wasm32-wasip1");
+    }
+    return mend;
 }
 
 }  // namespace wasmplug::toolchain

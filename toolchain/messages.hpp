@@ -24,7 +24,8 @@ std::span<const KnownMessage> known_messages();
 const KnownMessage* recognise(std::string_view output);
 
 // The command of `message` that fits this machine: Debian's where apt-get is found and rustup,
-// whose targets are its own, is not.
-std::string mend_for(const KnownMessage& message, const Environment& environment);
+// whose targets are its own, is not; for the target that `output` names.
+std::string mend_for(const KnownMessage& message, std::string_view output,
+                     const Environment& environment);
 
 }  // namespace wasmplug::toolchain

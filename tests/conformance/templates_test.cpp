@@ -84,6 +84,25 @@ class Templates : public testing::TestWithParam<std::string> {
         }
     }
 
+    // Every key of the schema is one of the plugin, with the same bounds: what the schema says of
+    // some hundred configurations is what the plugin does with them.
+    void check_configuration(const std::string& pattern) {
+        if (sandbox_.run_program({"python3", "-c", "import jsonschema"}).exit_code != 0) {
+            EXPECT_FALSE(fails_without("python3-jsonschema"));
+            return;
+        }
+        const auto cases =
+            sandbox_.run_program({"python3", WASMPLUG_SOURCE_DIR "/tests/support/config_cases.py",
+                                  pattern + "/config.schema.json"});
+        ASSERT_EQ(cases.exit_code, 0) << cases.err;
+        const std::string file = pattern + "/configuration.test.yaml";
+        sandbox_.write(file, cases.out);
+        const auto result = sandbox_.run({"test", file});
+        EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+        EXPECT_EQ(result.out.find("\n0 passed"), std::string::npos) << result.out;
+        fs::remove(sandbox_.work() / file);
+    }
+
     static std::string main_case(const std::string& pattern) {
         return pattern == "response-headers" ? "a listed status gets the header"
                : pattern == "transform"      ? "texts in the response body are replaced"
@@ -113,6 +132,7 @@ TEST_P(Templates, BuildTestAndRunInBothHosts) {
         const auto built = sandbox_.run(build);
         ASSERT_EQ(built.exit_code, 0) << built.err;
         run_tests(pattern, {});
+        check_configuration(pattern);
         const auto judged = sandbox_.run({"validate", pattern + "/plugin.yaml"});
         EXPECT_EQ(judged.exit_code, 0) << judged.out << judged.err;
     }

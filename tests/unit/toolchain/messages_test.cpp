@@ -52,5 +52,18 @@ TEST(Messages, OfAnOrdinaryMistakeAreNot) {
     EXPECT_EQ(recognise(""), nullptr);
 }
 
+TEST(Messages, AreMendedForTheTargetThatTheyName) {
+    const auto nothing = [](const std::string&) -> std::optional<std::string> {
+        return "/nowhere";
+    };
+    const std::string output =
+        "error[E0463]: can't find crate for `std`\n"
+        "note: the `wasm32-wasip1` target may not be installed\n";
+    const KnownMessage* known = recognise(output);
+    ASSERT_NE(known, nullptr);
+    EXPECT_EQ(mend_for(*known, output, nothing), "rustup target add wasm32-wasip1");
+    EXPECT_EQ(mend_for(*known, "", nothing), "rustup target add wasm32-unknown-unknown");
+}
+
 }  // namespace
 }  // namespace wasmplug::toolchain

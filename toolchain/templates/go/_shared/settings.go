@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -23,20 +23,49 @@ func pluginConfiguration() ([]byte, error) {
 	return data, err
 }
 
-// decode reads one JSON object. A key that `into` does not have is a misspelt one.
+// decode reads one JSON object, as strictly as config.schema.json describes it: encoding/json alone
+// takes unknown keys, keys in another case, and null for everything.
 func decode(data []byte, into any) error {
-	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		return errors.New("not a JSON object")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
+	var keys map[string]any
+	if err := json.Unmarshal(data, &keys); err != nil {
 		return err
 	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return errors.New("something follows the JSON object")
+	if keys == nil {
+		return errors.New("not a JSON object")
+	}
+	if err := checkKeys(keys, reflect.TypeOf(into).Elem()); err != nil {
+		return err
+	}
+	return json.Unmarshal(data, into)
+}
+
+// checkKeys wants every key to be the tag of a field, to the letter, and its value to be there.
+func checkKeys(keys map[string]any, fields reflect.Type) error {
+	known := map[string]bool{}
+	for i := range fields.NumField() {
+		known[fields.Field(i).Tag.Get("json")] = true
+	}
+	for key, value := range keys {
+		if !known[key] {
+			return fmt.Errorf("unknown key %q", key)
+		}
+		if holdsNull(value) {
+			return fmt.Errorf("%s: null is no value", key)
+		}
 	}
 	return nil
+}
+
+func holdsNull(value any) bool {
+	switch value := value.(type) {
+	case nil:
+		return true
+	case []any:
+		return slices.ContainsFunc(value, holdsNull)
+	case map[string]any:
+		return slices.ContainsFunc(slices.Collect(maps.Values(value)), holdsNull)
+	}
+	return false
 }
 
 // logLevel is the plugin's own threshold; the proxy has another one.

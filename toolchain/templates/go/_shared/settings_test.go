@@ -9,7 +9,8 @@ func TestDecodeIsStrict(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "[]", "null", "{", "{} x", `{"counts": 1}`, `{"count": "1"}`, `{"count": -1}`,
-		`{"count": 1.5}`, `{"log_level": "loud"}`, `{"log_level": 1}`,
+		`{"count": 1.5}`, `{"log_level": "loud"}`, `{"log_level": 1}`, `{"Count": 1}`,
+		`{"count": null}`, `{"log_level": null}`,
 	} {
 		if err := decode([]byte(text), &into); err == nil {
 			t.Errorf("%q was taken", text)

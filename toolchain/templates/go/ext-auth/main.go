@@ -24,10 +24,10 @@ func init() {
 type plugin struct {
 	types.DefaultPluginContext
 	config   *config
-	requests proxywasm.MetricCounter
-	errors   proxywasm.MetricCounter
-	allowed  proxywasm.MetricCounter
-	denied   proxywasm.MetricCounter
+	requests counter
+	errors   counter
+	allowed  counter
+	denied   counter
 }
 
 func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
@@ -40,10 +40,10 @@ func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
 		return types.OnPluginStartStatusFailed
 	}
 	lowestLevel = p.config.LogLevel
-	p.requests = proxywasm.DefineCounterMetric("wasmplug_my_plugin_requests_total")
-	p.errors = proxywasm.DefineCounterMetric("wasmplug_my_plugin_errors_total")
-	p.allowed = proxywasm.DefineCounterMetric("wasmplug_my_plugin_allowed_total")
-	p.denied = proxywasm.DefineCounterMetric("wasmplug_my_plugin_denied_total")
+	p.requests = defineCounter("wasmplug_my_plugin_requests_total")
+	p.errors = defineCounter("wasmplug_my_plugin_errors_total")
+	p.allowed = defineCounter("wasmplug_my_plugin_allowed_total")
+	p.denied = defineCounter("wasmplug_my_plugin_denied_total")
 	logf(levelInfo, "configured: auth_cluster=%s, auth_path=%s", p.config.AuthCluster, p.config.AuthPath)
 	return types.OnPluginStartStatusOK
 }
@@ -57,7 +57,7 @@ type stream struct {
 }
 
 func (s *stream) OnHttpRequestHeaders(int, bool) types.Action {
-	s.plugin.requests.Increment(1)
+	s.plugin.requests.addOne()
 	if err := proxywasm.RemoveHttpRequestHeader(userHeader); err != nil {
 		return s.withoutAnswer(fmt.Sprintf("%s cannot be removed: %v", userHeader, err))
 	}
@@ -111,7 +111,7 @@ func (s *stream) answered(headers, _, _ int) {
 		return
 	}
 	if err := proxywasm.ResumeHttpRequest(); err != nil {
-		s.plugin.errors.Increment(1)
+		s.plugin.errors.addOne()
 		logf(levelError, "the request cannot be resumed: %v", err)
 	}
 }
@@ -122,12 +122,12 @@ func (s *stream) allow(answer map[string]string) types.Action {
 			return s.withoutAnswer(fmt.Sprintf("the user cannot be passed on: %v", err))
 		}
 	}
-	s.plugin.allowed.Increment(1)
+	s.plugin.allowed.addOne()
 	return types.ActionContinue
 }
 
 func (s *stream) deny(status uint32, answer map[string]string) types.Action {
-	s.plugin.denied.Increment(1)
+	s.plugin.denied.addOne()
 	logf(levelInfo, "denied with %d", status)
 	var headers [][2]string
 	if challenge, found := answer["www-authenticate"]; found {
@@ -142,7 +142,7 @@ func (s *stream) deny(status uint32, answer map[string]string) types.Action {
 }
 
 func (s *stream) withoutAnswer(why string) types.Action {
-	s.plugin.errors.Increment(1)
+	s.plugin.errors.addOne()
 	if s.plugin.config.FailureModeAllow {
 		logf(levelError, "%s; passed", why)
 		return types.ActionContinue

@@ -17,9 +17,9 @@ func init() {
 type plugin struct {
 	types.DefaultPluginContext
 	config     *config
-	requests   proxywasm.MetricCounter
-	errors     proxywasm.MetricCounter
-	headersSet proxywasm.MetricCounter
+	requests   counter
+	errors     counter
+	headersSet counter
 }
 
 func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
@@ -32,9 +32,9 @@ func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
 		return types.OnPluginStartStatusFailed
 	}
 	lowestLevel = p.config.LogLevel
-	p.requests = proxywasm.DefineCounterMetric("wasmplug_my_plugin_requests_total")
-	p.errors = proxywasm.DefineCounterMetric("wasmplug_my_plugin_errors_total")
-	p.headersSet = proxywasm.DefineCounterMetric("wasmplug_my_plugin_headers_set_total")
+	p.requests = defineCounter("wasmplug_my_plugin_requests_total")
+	p.errors = defineCounter("wasmplug_my_plugin_errors_total")
+	p.headersSet = defineCounter("wasmplug_my_plugin_headers_set_total")
 	logf(levelInfo, "configured: header_name=%s", p.config.HeaderName)
 	return types.OnPluginStartStatusOK
 }
@@ -48,7 +48,7 @@ type stream struct {
 }
 
 func (s *stream) OnHttpRequestHeaders(int, bool) types.Action {
-	s.plugin.requests.Increment(1)
+	s.plugin.requests.addOne()
 	return types.ActionContinue
 }
 
@@ -59,11 +59,11 @@ func (s *stream) OnHttpResponseHeaders(int, bool) types.Action {
 		return types.ActionContinue
 	}
 	if err := proxywasm.ReplaceHttpResponseHeader(config.HeaderName, config.HeaderValue); err != nil {
-		s.plugin.errors.Increment(1)
+		s.plugin.errors.addOne()
 		logf(levelError, "cannot set %s: %v", config.HeaderName, err)
 		return types.ActionContinue
 	}
-	s.plugin.headersSet.Increment(1)
+	s.plugin.headersSet.addOne()
 	logf(levelDebug, "set %s on a response with status %s", config.HeaderName, status)
 	return types.ActionContinue
 }

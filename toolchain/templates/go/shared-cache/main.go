@@ -43,13 +43,13 @@ type plugin struct {
 	types.DefaultPluginContext
 	config         *config
 	nextSlot       uint32
-	requests       proxywasm.MetricCounter
-	errors         proxywasm.MetricCounter
-	hits           proxywasm.MetricCounter
-	misses         proxywasm.MetricCounter
-	stored         proxywasm.MetricCounter
-	expired        proxywasm.MetricCounter
-	bodiesTooLarge proxywasm.MetricCounter
+	requests       counter
+	errors         counter
+	hits           counter
+	misses         counter
+	stored         counter
+	expired        counter
+	bodiesTooLarge counter
 }
 
 func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
@@ -62,13 +62,13 @@ func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
 		return types.OnPluginStartStatusFailed
 	}
 	lowestLevel = p.config.LogLevel
-	p.requests = proxywasm.DefineCounterMetric("wasmplug_my_plugin_requests_total")
-	p.errors = proxywasm.DefineCounterMetric("wasmplug_my_plugin_errors_total")
-	p.hits = proxywasm.DefineCounterMetric("wasmplug_my_plugin_hits_total")
-	p.misses = proxywasm.DefineCounterMetric("wasmplug_my_plugin_misses_total")
-	p.stored = proxywasm.DefineCounterMetric("wasmplug_my_plugin_stored_total")
-	p.expired = proxywasm.DefineCounterMetric("wasmplug_my_plugin_expired_total")
-	p.bodiesTooLarge = proxywasm.DefineCounterMetric("wasmplug_my_plugin_bodies_too_large_total")
+	p.requests = defineCounter("wasmplug_my_plugin_requests_total")
+	p.errors = defineCounter("wasmplug_my_plugin_errors_total")
+	p.hits = defineCounter("wasmplug_my_plugin_hits_total")
+	p.misses = defineCounter("wasmplug_my_plugin_misses_total")
+	p.stored = defineCounter("wasmplug_my_plugin_stored_total")
+	p.expired = defineCounter("wasmplug_my_plugin_expired_total")
+	p.bodiesTooLarge = defineCounter("wasmplug_my_plugin_bodies_too_large_total")
 	if err := proxywasm.SetTickPeriodMilliSeconds(tickMS); err != nil {
 		logf(levelWarn, "no ticks, expired answers stay in memory: %v", err)
 	}
@@ -89,7 +89,7 @@ func (p *plugin) OnTick() {
 		entry, cas := readSlot(key)
 		if entry != nil && entry.expired(now, p.config.CacheTTLSeconds) &&
 			proxywasm.SetSharedData(key, nil, cas) == nil {
-			p.expired.Increment(1)
+			p.expired.addOne()
 		}
 	}
 }
@@ -100,13 +100,13 @@ func (p *plugin) slotFor(key string) string { return slotKey(slotOf(key, p.confi
 // check counts and logs what the host refused.
 func (p *plugin) check(err error, doing string) {
 	if err != nil {
-		p.errors.Increment(1)
+		p.errors.addOne()
 		logf(levelError, "cannot %s: %v", doing, err)
 	}
 }
 
 func (p *plugin) tooLarge() {
-	p.bodiesTooLarge.Increment(1)
+	p.bodiesTooLarge.addOne()
 	logf(levelDebug, "not kept: the body is above max_body_bytes (%d)", p.config.MaxBodyBytes)
 }
 
@@ -119,7 +119,7 @@ type stream struct {
 }
 
 func (s *stream) OnHttpRequestHeaders(_ int, end bool) types.Action {
-	s.plugin.requests.Increment(1)
+	s.plugin.requests.addOne()
 	key := cacheKey()
 	if !end || key == "" {
 		return types.ActionContinue
@@ -131,11 +131,11 @@ func (s *stream) OnHttpRequestHeaders(_ int, end bool) types.Action {
 		s.plugin.check(err, "answer from the cache")
 		if err == nil {
 			// The answer comes through OnHttpResponseHeaders too: without a key.
-			s.plugin.hits.Increment(1)
+			s.plugin.hits.addOne()
 			return types.ActionPause
 		}
 	}
-	s.plugin.misses.Increment(1)
+	s.plugin.misses.addOne()
 	s.key = key
 	return types.ActionContinue
 }
@@ -221,7 +221,7 @@ func (s *stream) store() {
 	}
 	s.plugin.check(err, "keep an answer")
 	if err == nil {
-		s.plugin.stored.Increment(1)
+		s.plugin.stored.addOne()
 	}
 }
 

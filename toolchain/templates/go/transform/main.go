@@ -21,10 +21,10 @@ type plugin struct {
 	types.DefaultPluginContext
 	config         *config
 	replacer       *strings.Replacer
-	requests       proxywasm.MetricCounter
-	errors         proxywasm.MetricCounter
-	bodiesReplaced proxywasm.MetricCounter
-	bodiesTooLarge proxywasm.MetricCounter
+	requests       counter
+	errors         counter
+	bodiesReplaced counter
+	bodiesTooLarge counter
 }
 
 func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
@@ -38,10 +38,10 @@ func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
 	}
 	lowestLevel = p.config.LogLevel
 	p.replacer = newReplacer(p.config.ReplaceResponseText)
-	p.requests = proxywasm.DefineCounterMetric("wasmplug_my_plugin_requests_total")
-	p.errors = proxywasm.DefineCounterMetric("wasmplug_my_plugin_errors_total")
-	p.bodiesReplaced = proxywasm.DefineCounterMetric("wasmplug_my_plugin_bodies_replaced_total")
-	p.bodiesTooLarge = proxywasm.DefineCounterMetric("wasmplug_my_plugin_bodies_too_large_total")
+	p.requests = defineCounter("wasmplug_my_plugin_requests_total")
+	p.errors = defineCounter("wasmplug_my_plugin_errors_total")
+	p.bodiesReplaced = defineCounter("wasmplug_my_plugin_bodies_replaced_total")
+	p.bodiesTooLarge = defineCounter("wasmplug_my_plugin_bodies_too_large_total")
 	logf(levelInfo, "configured: %d headers to add, %d to remove, %d texts to replace",
 		len(p.config.AddRequestHeaders), len(p.config.RemoveResponseHeaders),
 		len(p.config.ReplaceResponseText))
@@ -53,13 +53,13 @@ func (p *plugin) NewHttpContext(uint32) types.HttpContext { return &stream{plugi
 // check counts and logs what the host refused.
 func (p *plugin) check(err error, doing string) {
 	if err != nil {
-		p.errors.Increment(1)
+		p.errors.addOne()
 		logf(levelError, "cannot %s: %v", doing, err)
 	}
 }
 
 func (p *plugin) tooLarge(what string) {
-	p.bodiesTooLarge.Increment(1)
+	p.bodiesTooLarge.addOne()
 	logf(levelWarn, "%s is above max_body_bytes (%d)", what, p.config.MaxBodyBytes)
 }
 
@@ -73,7 +73,7 @@ type stream struct {
 }
 
 func (s *stream) OnHttpRequestHeaders(int, bool) types.Action {
-	s.plugin.requests.Increment(1)
+	s.plugin.requests.addOne()
 	for name, value := range s.plugin.config.AddRequestHeaders {
 		s.plugin.check(proxywasm.ReplaceHttpRequestHeader(name, value), "set "+name)
 	}
@@ -174,5 +174,5 @@ func (s *stream) rewrite(size int) {
 		return
 	}
 	s.plugin.check(proxywasm.ReplaceHttpResponseBody([]byte(replaced)), "replace the response body")
-	s.plugin.bodiesReplaced.Increment(1)
+	s.plugin.bodiesReplaced.addOne()
 }

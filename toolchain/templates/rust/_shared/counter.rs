@@ -8,7 +8,7 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// One that the host refuses to define counts nothing.
+    /// Envoy refuses none; where a host does, proxy-wasm 0.2 panics or this one counts nothing.
     pub fn define(name: &str) -> Self {
         let id = hostcalls::define_metric(MetricType::Counter, name);
         if let Err(status) = id {
