@@ -14,6 +14,7 @@
 #include "base/yaml_write.hpp"
 #include "commands/command.hpp"
 #include "commands/plugin_chain.hpp"
+#include "commands/plugin_counters.hpp"
 #include "commands/registry_flags.hpp"
 #include "release/artefact.hpp"
 
@@ -253,7 +254,10 @@ ExitCode run_generate(const GenerateOptions& given, Services& services) {
     } else if (options.kind == "prometheusrule") {
         const auto [ns, name] =
             manifest::split_name(options.name.empty() ? "wasm-plugins" : options.name);
-        print(manifest::write_prometheus_rule(ns, name, release), services);
+        const auto counters = options.reference.empty()
+                                  ? std::vector<std::string>{}
+                                  : error_counters(options.reference, services);
+        print(manifest::write_prometheus_rule(ns, name, release, counters), services);
     } else if (options.kind == "envoyextensionpolicy") {
         show(manifest::write_extension_policy(draft_of(options, services)), services);
     } else if (options.kind == "envoyfilter") {
@@ -313,7 +317,8 @@ void add_generate(CLI::App& command, Run& selected) {
     command
         .add_option("REF", options->subjects,
                     "The image, or an http(s) or file url; for envoy a project, a module or "
-                    "manifests")
+                    "manifests; for prometheusrule a project or a manifest, whose own errors are "
+                    "watched too")
         ->type_name("REF");
     command.add_option("--name", options->name, "What to call it; else from REF")
         ->type_name("[NAMESPACE/]NAME");
@@ -342,7 +347,7 @@ void add_generate(CLI::App& command, Run& selected) {
         "wasmplug generate wasmplugin ghcr.io/acme/auth:1.2.0 --config config.yaml \\\n"
         "    --selector app=shop --set-string pluginConfig.mode=on\n"
         "wasmplug generate envoy deploy/auth.yaml --module plugin.wasm > envoy.yaml\n"
-        "wasmplug generate prometheusrule --name monitoring/wasm");
+        "wasmplug generate prometheusrule plugin.yaml --name monitoring/wasm");
     selects(command, selected, options, run_generate);
 }
 

@@ -77,9 +77,11 @@ Translation write_extension_policy(const Draft& draft);
 // it through ECDS as it does for a WasmPlugin.
 Translation write_envoy_filter(const Draft& draft, const istio::Release& release);
 
-// Alerts on metrics that exist. `plugins` are namespace and name, for their own ones.
+// Alerts on metrics that exist. `counters` are what plugins count themselves: one alert each, on
+// any increase.
 std::string write_prometheus_rule(const std::string& ns, const std::string& name,
-                                  const istio::Release& release);
+                                  const istio::Release& release,
+                                  const std::vector<std::string>& counters = {});
 
 enum class Ci { github, gitlab };
 

@@ -230,7 +230,8 @@ Translation write_envoy_filter(const Draft& draft, const istio::Release& release
 }
 
 std::string write_prometheus_rule(const std::string& ns, const std::string& name,
-                                  const istio::Release& release) {
+                                  const istio::Release& release,
+                                  const std::vector<std::string>& counters) {
     const auto alert = [](const char* title, const std::string& expression, const char* time,
                           const char* severity, const char* summary) {
         return ordered_json{{"alert", title},
@@ -261,6 +262,12 @@ std::string write_prometheus_rule(const std::string& ns, const std::string& name
                   "sum by (namespace, pod) "
                   "(increase({__name__=~\"envoy_wasm_.+_vm_reload_failure\"}[10m])) > 0",
                   "0m", "critical", "A plugin with FAIL_RELOAD does not come back"));
+    }
+    for (const auto& counter : counters) {
+        rules.push_back(
+            alert("WasmPluginErrors",
+                  fmt::format("sum by (namespace, pod) (increase({}[10m])) > 0", counter), "0m",
+                  "warning", "A plugin could not do its work"));
     }
     ordered_json document = {{"apiVersion", "monitoring.coreos.com/v1"},
                              {"kind", "PrometheusRule"},

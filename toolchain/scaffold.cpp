@@ -1,6 +1,6 @@
 #include "toolchain/scaffold.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -271,15 +271,21 @@ std::vector<NewFile> read_template_folder(const fs::path& folder) {
 
 void write_project(const fs::path& root, const std::vector<NewFile>& files, Existing existing) {
     if (existing == Existing::keep) {
-        std::string there;
+        constexpr std::size_t most_named = 3;
+        std::vector<std::string> there;
         for (const auto& file : files) {
             if (fs::exists(fs::symlink_status(root / file.path))) {
-                there += (there.empty() ? "" : ", ") + file.path.generic_string();
+                there.push_back(file.path.generic_string());
             }
         }
         if (!there.empty()) {
-            throw Error(fmt::format("{} already holds {}", root.string(), there),
-                        "nothing was written; --force overwrites");
+            const std::size_t named = std::min(there.size(), most_named);
+            const std::string more =
+                there.size() > named ? fmt::format(" and {} more", there.size() - named) : "";
+            there.resize(named);
+            throw Error(
+                fmt::format("{} already holds {}{}", root.string(), fmt::join(there, ", "), more),
+                "nothing was written; --force overwrites");
         }
     }
     Undo undo;

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/yaml.hpp"
 #include "tests/support/envoy.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/sandbox.hpp"
@@ -20,6 +21,17 @@ namespace fs = std::filesystem;
 
 const std::vector<std::string> patterns = {"response-headers", "transform", "ext-auth",
                                            "shared-cache"};
+
+// The names in `text` that begin as the plugin's own metrics do.
+std::set<std::string> own_metrics(const std::string& text) {
+    std::set<std::string> names;
+    const std::string prefix = "wasmplug_";
+    for (auto at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at + 1)) {
+        const auto end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", at);
+        names.insert(text.substr(at, end - at));
+    }
+    return names;
+}
 
 // The projects of one language lie in one workspace, so that what they share is built once.
 class Templates : public testing::TestWithParam<std::string> {
@@ -103,6 +115,27 @@ class Templates : public testing::TestWithParam<std::string> {
         fs::remove(sandbox_.work() / file);
     }
 
+    // What the generated alerts watch is what Envoy exports, and what the README says of it.
+    void check_alerts(const std::string& pattern) {
+        const auto rule = sandbox_.run({"generate", "prometheusrule", pattern + "/plugin.yaml"});
+        EXPECT_EQ(rule.exit_code, 0) << rule.err;
+        EXPECT_EQ(rule.err, "");
+        const auto parsed =
+            yaml::File::parse(sandbox_.read(pattern + "/plugin.yaml"), "plugin.yaml");
+        const auto* config = parsed.documents().front().root->find("spec")->find("pluginConfig");
+        const Envoy envoy(envoy_bootstrap(sandbox_.work() / pattern / "build/plugin.wasm",
+                                          yaml::to_json(*config).dump()));
+        const auto stats =
+            sandbox_.run_program({"curl", "-s", envoy.admin_url("/stats/prometheus")});
+        const auto watched = own_metrics(rule.out);
+        const auto exported = own_metrics(stats.out);
+        EXPECT_EQ(watched.size(), 1U) << rule.out;
+        for (const auto& name : watched) {
+            EXPECT_TRUE(exported.contains(name)) << name;
+        }
+        EXPECT_EQ(own_metrics(sandbox_.read(pattern + "/README.md")), exported) << pattern;
+    }
+
     static std::string main_case(const std::string& pattern) {
         return pattern == "response-headers" ? "a listed status gets the header"
                : pattern == "transform"      ? "texts in the response body are replaced"
@@ -147,6 +180,7 @@ TEST_P(Templates, BuildTestAndRunInBothHosts) {
             engine.insert(engine.end(), {"--filter", main_case(pattern)});
         }
         run_tests(pattern, engine);
+        check_alerts(pattern);
     }
 }
 

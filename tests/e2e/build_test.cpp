@@ -224,6 +224,9 @@ TEST(Build, WatchesUntilItIsInterrupted) {
     Sandbox sandbox;
     WASMPLUG_NEEDS(use_toolchain(sandbox, "cpp"), "cpp");
     write_tiny(sandbox);
+    sandbox.write("tiny/tiny.test.yaml",
+                  "wasmplug: 1\nplugin: {wasm: build/plugin.wasm}\n"
+                  "tests: [{name: it loads, expect: {outcome: ok}}]\n");
     std::mutex mutex;
     std::string said;
     ProcessSpec spec = sandbox.spec({"build", "tiny", "--watch"});
@@ -250,12 +253,14 @@ TEST(Build, WatchesUntilItIsInterrupted) {
         }
         return false;
     };
+    ASSERT_TRUE(hears("1 passed", 1)) << said;
     ASSERT_TRUE(hears("waiting for changes", 1)) << said;
     sandbox.write("tiny/src/wrong.cc", "int wrong() { return nothing; }\n");
     ASSERT_TRUE(hears("undeclared identifier 'nothing'", 1)) << said;
     ASSERT_TRUE(hears("waiting for changes", 2)) << said;
     fs::remove(sandbox.work() / "tiny/src/wrong.cc");
     ASSERT_TRUE(hears("built tiny/build/plugin.wasm", 2)) << said;
+    ASSERT_TRUE(hears("1 passed", 2)) << said;
     ASSERT_TRUE(hears("waiting for changes", 3)) << said;
     ::kill(child.pid(), SIGINT);
     for (int tries = 0; tries < 6000 && !child.ended(); ++tries) {

@@ -108,6 +108,10 @@ TEST(Generate, AlertsOnlyOnMetricsThatExist) {
     const auto text = write_prometheus_rule("monitoring", "wasm", istio::newest_release());
     EXPECT_EQ(text.find("envoy_wasm_failed"), std::string::npos);
     EXPECT_EQ(read(text)["spec"]["groups"][0]["rules"].size(), 4U);
+    const auto own = read(
+        write_prometheus_rule("", "wasm", istio::newest_release(), {"wasmplug_auth_errors_total"}));
+    EXPECT_EQ(own["spec"]["groups"][0]["rules"][4]["expr"],
+              "sum by (namespace, pod) (increase(wasmplug_auth_errors_total[10m])) > 0");
 }
 
 TEST(Convert, MovesFieldsWithTheirComments) {

@@ -4,10 +4,15 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
+#include <regex>
 #include <set>
+
+#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "toolchain/project.hpp"
 
 namespace wasmplug::toolchain {
 namespace {
@@ -37,6 +42,59 @@ TEST(Scaffold, EveryProjectHasItsPlainFiles) {
                                  "README.md", "Dockerfile", ".gitignore"}) {
             EXPECT_TRUE(paths.count(file)) << one.language << " " << one.pattern << " " << file;
         }
+    }
+}
+
+std::string text_of(const Template& project, std::string_view path) {
+    for (const auto& file : project.files) {
+        if (file.path == path) {
+            return std::string(file.text);
+        }
+    }
+    return {};
+}
+
+// "| `key` | `default` | …" of the README's table: the defaults by key; "required" has no marks.
+std::map<std::string, std::string> configuration_in(const std::string& readme) {
+    std::map<std::string, std::string> defaults;
+    static const std::regex row(R"(\n\| `([a-z_]+)` \| `?([^`|]+?)`? \|)");
+    for (std::sregex_iterator at(readme.begin(), readme.end(), row), end; at != end; ++at) {
+        defaults[(*at)[1]] = (*at)[2];
+    }
+    return defaults;
+}
+
+TEST(Scaffold, ReadmeGivesTheKeysAndDefaultsOfTheSchema) {
+    for (const auto& one : templates()) {
+        SCOPED_TRACE(testing::Message() << one.language << " " << one.pattern);
+        const auto schema = nlohmann::json::parse(text_of(one, "config.schema.json"));
+        std::map<std::string, std::string> defaults;
+        for (const auto& [key, rule] : schema["properties"].items()) {
+            const auto value = rule.find("default");
+            defaults[key] = value == rule.end()  ? "required"
+                            : value->is_string() ? value->get<std::string>()
+                                                 : value->dump();
+        }
+        EXPECT_EQ(configuration_in(text_of(one, "README.md")), defaults);
+    }
+}
+
+TEST(Scaffold, ReadmeAndDockerfileNameOnlyWhatIsThere) {
+    static const std::regex link(R"(\]\(([^):]+)\))");
+    for (const auto& one : templates()) {
+        SCOPED_TRACE(testing::Message() << one.language << " " << one.pattern);
+        const std::string readme = text_of(one, "README.md");
+        int links = 0;
+        for (std::sregex_iterator at(readme.begin(), readme.end(), link), end; at != end; ++at) {
+            EXPECT_NE(text_of(one, std::string((*at)[1])), "") << (*at)[1];
+            ++links;
+        }
+        EXPECT_GE(links, 5);
+        // What is copied into the image is what `build` makes, under the name that Istio reads.
+        const Project project{.directory = ".", .name = "p", .version = "1"};
+        EXPECT_NE(text_of(one, "Dockerfile")
+                      .find("\nCOPY " + project.module().string() + " ./plugin.wasm\n"),
+                  std::string::npos);
     }
 }
 
@@ -125,6 +183,22 @@ TEST(Scaffold, WritesNothingWhenOneFileExists) {
 
     write_project(directory.path(), files, Existing::overwrite);
     EXPECT_EQ(read_file(directory.path() / "b"), "2");
+}
+
+TEST(Scaffold, NamesThreeOfManyFilesThatExist) {
+    const TemporaryDirectory directory;
+    std::vector<NewFile> files;
+    for (const char* name : {"a", "b", "c", "d", "e"}) {
+        write_file(directory.path() / name, "mine");
+        files.push_back({.path = name, .text = "1"});
+    }
+    try {
+        write_project(directory.path(), files, Existing::keep);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_TRUE(std::string(error.what()).ends_with("already holds a, b, c and 2 more"))
+            << error.what();
+    }
 }
 
 TEST(Scaffold, KeepsADanglingLink) {
