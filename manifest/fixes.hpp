@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/terminal.hpp"
 #include "base/yaml.hpp"
 #include "manifest/fields.hpp"
 #include "manifest/finding.hpp"
@@ -15,6 +17,19 @@ std::string_view wanted_type(Type type);
 
 // "UNSPECIFIED_PHASE", "unspecified-phase" and "UnspecifiedPhase" are one word to a person.
 bool same_word(std::string_view a, std::string_view b);
+
+// "write WasmPlugin": the one of `known` that is the same word, else the closest, else nothing.
+template <class Words>
+std::optional<Remedy> spelled(std::string_view word, const Words& known,
+                              const std::string& before = "write ") {
+    for (const auto& one : known) {
+        if (same_word(one, word)) {
+            return Remedy{before + std::string(one), Right{std::string(one)}};
+        }
+    }
+    const auto guess = closest(word, known);
+    return guess.empty() ? std::nullopt : std::optional(Remedy{before + guess});
+}
 
 Remedy type_fix(const Field& field, const yaml::Node& node);
 Remedy enum_fix(const Field& field, std::string_view text);

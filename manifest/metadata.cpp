@@ -230,12 +230,8 @@ void check_known(const Node& node, std::span<const std::string_view> known, cons
         const Trail below(trail, key);
         auto& finding = findings.add("WP008", below, key_node.range(),
                                      fmt::format("unknown field \"{}\"", below.to_string()));
-        const auto guess = closest(key, known);
-        if (!guess.empty()) {
-            finding.fix = "did you mean " + guess + "?";
-            if (same_word(guess, key)) {
-                finding.right = Right{guess};
-            }
+        if (auto remedy = spelled(key, known)) {
+            finding.remedy(std::move(*remedy));
         } else if (trail.to_string().empty() &&
                    find_field(Kind::wasm_plugin, "spec." + key) != nullptr) {
             finding.fix = "it belongs below spec: indent it";

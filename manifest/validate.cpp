@@ -127,11 +127,8 @@ void check_unserved(const Object& object, Findings& findings) {
     if (kind_known) {
         finding.remedy(
             {"write apiVersion: " + std::string(api_version), Right{std::string(api_version)}});
-    } else if (const auto guess = closest(object.kind_name, our_kinds); !guess.empty()) {
-        finding.fix = "write kind: " + guess;
-        if (same_word(guess, object.kind_name)) {
-            finding.right = Right{guess};
-        }
+    } else if (auto remedy = spelled(object.kind_name, our_kinds, "write kind: ")) {
+        finding.remedy(std::move(*remedy));
     }
 }
 

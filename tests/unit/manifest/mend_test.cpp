@@ -124,6 +124,22 @@ TEST(Mend, SpellsWhatTheDocumentIs) {
     EXPECT_EQ(result.mended.size(), 5U);
 }
 
+TEST(Mend, KnowsOurKindsInAnyCase) {
+    const std::string rest =
+        "\nmetadata: {name: a, namespace: b}\nspec: {url: 'oci://ghcr.io/acme/auth:1'}\n";
+    const std::string head = "apiVersion: extensions.istio.io/v1alpha1\nkind: ";
+    for (const char* kind : {"WASMPLUGIN", "wasm-plugin", "Wasm_Plugin", "wasmplugin"}) {
+        EXPECT_EQ(mend_text(head + kind + rest).text, head + "WasmPlugin" + rest) << kind;
+    }
+    for (const char* kind : {"WasmPlugins", "WasmFilter", "Wasm"}) {
+        EXPECT_EQ(mend_text(head + kind + rest).text, head + kind + rest) << kind;
+    }
+    EXPECT_EQ(mend_text("APIVERSION: v1\n" + head + "WasmPlugin" + rest).mended.size(), 0U)
+        << "the name is taken";
+    EXPECT_EQ(mend_text(head + "WasmPlugin\nMETADATA: {name: a}\n").text,
+              head + "WasmPlugin\nmetadata: {name: a}\n");
+}
+
 TEST(Mend, LeavesWhatACommentSilences) {
     const auto text = plugin(
         "  url: oci://ghcr.io/acme/auth:1\n  phase: authn  # wasmplug:ignore WP007 old CRD\n");
