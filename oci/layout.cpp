@@ -20,6 +20,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// An artifact may have thousands of blobs, a process only so many open files.
+constexpr std::size_t open_at_once = 64;
+
 class LayoutStore final : public Store {
   public:
     explicit LayoutStore(fs::path folder) : folder_(std::move(folder)) {}
@@ -131,7 +134,7 @@ class LayoutStore final : public Store {
         return fs::file_size(folder_ / blob_path(blob.digest), error) == blob.size && !error;
     }
 
-    // All at once: what is missing is fetched together, and the disk is waited for once.
+    // What is missing is fetched together, and the disk is waited for once.
     void write_blobs(const Image& image, WriteReport& report) const {
         std::vector<std::unique_ptr<AtomicFile>> files;
         const auto fresh = [&](const fs::path& path) {
@@ -154,10 +157,21 @@ class LayoutStore final : public Store {
             fresh(folder_ / "oci-layout")(layout_marker);
         }
         std::vector<BlobRead> fetched;
+        const auto finish = [&] {
+            if (!fetched.empty()) {
+                image.source->read_blobs(fetched);
+            }
+            commit_all(files);
+            fetched.clear();
+            files.clear();
+        };
         for (const auto& blob : image.blobs) {
             if (has(blob.descriptor)) {
                 ++report.blobs_there;
                 continue;
+            }
+            if (files.size() >= open_at_once) {
+                finish();
             }
             ++report.blobs_sent;
             report.sent += blob.descriptor.size;
@@ -170,13 +184,10 @@ class LayoutStore final : public Store {
                               "what is being written to " + path.string(), sink);
             }
         }
-        if (!fetched.empty()) {
-            image.source->read_blobs(fetched);
-        }
         if (!has(image.manifest.descriptor())) {
             fresh(folder_ / blob_path(image.manifest.digest))(image.manifest.bytes);
         }
-        commit_all(files);
+        finish();
     }
 
     fs::path folder_;

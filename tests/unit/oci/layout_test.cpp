@@ -1,13 +1,13 @@
 #include "oci/layout.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/hash.hpp"
 #include "oci/archive.hpp"
 #include "oci/copy.hpp"
-#include "oci/layout_index.hpp"
 #include "oci/layout_index.hpp"
 #include "oci/media_types.hpp"
 #include "tests/support/oci_fixtures.hpp"
@@ -54,6 +54,27 @@ TEST(Layout, BeginsWhereAKilledRunLeftOnlyTemporaries) {
     write_file(folder.path() / "d/blobs/sha256/.00.wasmplug-bbbbbb", "half");
     open_layout(folder.path() / "d")->write(test::small_image("one"), {"1.0"});
     EXPECT_TRUE(open_layout(folder.path() / "d")->manifest("1.0"));
+}
+
+TEST(Layout, TakesMoreBlobsThanAProcessMayHaveOpen) {
+    Image image = test::small_image("one");
+    for (int i = 0; i < 90; ++i) {
+        image.blobs.push_back(test::text_blob("blob " + std::to_string(i), "text/plain"));
+    }
+    const TemporaryDirectory folder;
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit few{.rlim_cur = 90, .rlim_max = before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    EXPECT_NO_THROW(open_layout(folder.path() / "from")->write(image, {"1.0"}));
+    const auto from = open_layout(folder.path() / "from");
+    image.source = from.get();
+    const auto to = open_layout(folder.path() / "to");
+    EXPECT_NO_THROW(to->write(image, {"1.0"}));
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    for (const auto& blob : image.blobs) {
+        EXPECT_NO_THROW(to->read_blob(blob.descriptor, [](std::string_view) {}));
+    }
 }
 
 TEST(Layout, RefusesAFolderWithSomethingElseInIt) {
