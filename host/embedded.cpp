@@ -417,6 +417,10 @@ class Session {
         for (auto& machine : machines_) {
             if (machine.vm && !machine.vm->failed()) {
                 machine.vm->shut_down();
+                // As long as an Envoy that drains: ticks and answers go on meanwhile.
+                constexpr std::chrono::seconds drain{60};
+                wait(world_.now + (machine.vm->waits_for_done() ? drain : drain * 0),
+                     [&] { return !machine.vm->waits_for_done(); });
             }
         }
         observed_.shared_data = world_.shared_data.all(test.plugins.front().vm_id);

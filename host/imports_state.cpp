@@ -160,8 +160,9 @@ std::uint64_t set_effective_context(Vm& vm, Arguments a) {
                                                                            : Status::bad_argument);
 }
 
-std::uint64_t done(Vm&, Arguments) {
-    return code(Status::not_found);  // nothing waits: contexts end with proxy_on_delete
+// Streams end with proxy_on_delete whatever proxy_on_done said; only a root is waited for.
+std::uint64_t done(Vm& vm, Arguments) {
+    return code(vm.done() ? Status::ok : Status::not_found);
 }
 
 std::uint64_t pthread_equal(Vm&, Arguments a) {

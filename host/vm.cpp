@@ -208,8 +208,19 @@ void Vm::shut_down() {
         const auto done = callback("proxy_on_done", root.id, {});
         if (!done || *done != 0 || !exports("proxy_on_done")) {
             callback("proxy_on_delete", root.id, {});
+        } else {
+            pending_done_.insert(root.id);
         }
     }
+}
+
+bool Vm::done() {
+    const std::uint32_t id = context();
+    if (pending_done_.erase(id) == 0) {
+        return false;
+    }
+    defer([this, id] { callback("proxy_on_delete", id, {}); });
+    return true;
 }
 
 bool Vm::exports(const char* name) const {

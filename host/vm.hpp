@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -90,6 +91,12 @@ class Vm {
 
     // proxy_on_done and proxy_on_delete of every root.
     void shut_down();
+
+    // A root context said in proxy_on_done that it is not done yet, and has not called proxy_done.
+    bool waits_for_done() const { return !failed() && !pending_done_.empty(); }
+
+    // proxy_done; false when nobody waits for this context.
+    bool done();
 
     // The result of an exported callback for context `id` (0 without a result); nothing when
     // the VM is dead or died in it. Deferred actions have run when the outermost one returns.
@@ -197,6 +204,7 @@ class Vm {
     std::map<std::uint32_t, Context> contexts_;
     std::uint32_t next_context_ = 1;
     std::uint32_t current_ = 0;
+    std::set<std::uint32_t> pending_done_;
     std::uint32_t effective_ = 0;
     int depth_ = 0;
     bool starting_ = false;  // only logging and parts of WASI may be called
