@@ -6,10 +6,13 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
 #include "base/json.hpp"
 #include "commands/command.hpp"
 #include "manifest/difference.hpp"
 #include "manifest/objects.hpp"
+#include "release/files.hpp"
+#include "release/history.hpp"
 
 namespace wasmplug {
 namespace {
@@ -20,7 +23,9 @@ using nlohmann::ordered_json;
 struct DiffOptions {
     std::string file;
     std::string other;
-    std::string revision;
+    std::string name;
+    unsigned revision = 0;
+    std::string git_revision;
 };
 
 struct DocumentDiff {
@@ -129,9 +134,82 @@ DiffResult compare(const yaml::File& before, const yaml::File& after) {
     return result;
 }
 
-yaml::File at_revision(const std::string& file, const std::string& revision, Services& services) {
+ordered_json config_json(const std::optional<std::string>& text) {
+    if (!text) {
+        return nullptr;
+    }
+    const auto file = yaml::File::parse("x:" + *text, "the recorded configuration");
+    const auto* value = file.checked().single().find("x");
+    return value == nullptr ? ordered_json() : yaml::to_json(*value);
+}
+
+// What moves with a version, at the paths where this target has it.
+void add_content(ordered_json& into, const release::Located& located,
+                 const release::Content& content, const ordered_json& config) {
+    using release::Role;
+    const std::pair<Role, ordered_json> all[] = {
+        {Role::url, content.url}, {Role::sha256, content.sha256}, {Role::config, config}};
+    for (const auto& [role, value] : all) {
+        const auto* site = located.site(role);
+        if (site == nullptr || value.is_null() || value == "") {
+            continue;
+        }
+        ordered_json* at = &into;
+        for (const auto& step : site->path.steps()) {
+            at = &(*at)[step.is_index ? std::to_string(step.index) : step.key];
+        }
+        *at = value;
+    }
+}
+
+// A revision of the history against what the file holds now.
+DiffResult compare_with_revision(const DiffOptions& options, Services& services) {
+    const auto targets = release::open_targets(
+        {.kind = Target::Kind::file, .path = options.file, .resource = {}, .name = {}},
+        {.name = options.name, .values_path = {}, .image = {}}, services.cancel);
+    const auto& located = targets.front().targets.front();
+    const auto history = release::history_of(located, release::HistorySource::automatic, services);
+    const auto row =
+        std::ranges::find(history.rows, options.revision, &release::HistoryRow::revision);
+    if (row == history.rows.end()) {
+        throw Error(fmt::format("{}: unable to find revision {} in the history of {}", options.file,
+                                options.revision, located.title()),
+                    fmt::format("'wasmplug history {}' lists what there is", options.file));
+    }
+    const auto now = release::state_of(located);
+    ordered_json before = ordered_json::object();
+    ordered_json after = ordered_json::object();
+    const bool kept = row->content.config_hash.empty() || row->config;
+    const auto* config = located.site(release::Role::config);
+    const auto config_now = config == nullptr || config->value == nullptr
+                                ? ordered_json()
+                                : yaml::to_json(*config->value);
+    const bool same = row->content.config_hash == now.content.config_hash;
+    if (!kept && !same) {
+        services.out.warn(fmt::format("the configuration of revision {} was too long to be "
+                                      "recorded; it is another one",
+                                      options.revision),
+                          "--git-revision compares with a commit");
+    }
+    add_content(before, located, row->content,
+                same || !kept ? config_now : config_json(row->config));
+    add_content(after, located, now.content, config_now);
+    DiffResult result{.before = fmt::format("{}@{}", options.file, options.revision),
+                      .after = options.file,
+                      .documents = {}};
+    if (auto changes = manifest::differences(before, after); !changes.empty() || !same) {
+        result.documents.push_back(
+            {.kind = located.kind,
+             .name = located.ns.empty() ? located.name : located.ns + "/" + located.name,
+             .state = "changed",
+             .changes = std::move(changes)});
+    }
+    return result;
+}
+
+yaml::File at_commit(const std::string& file, const std::string& revision, Services& services) {
     if (revision.starts_with('-')) {
-        throw usage_error(fmt::format("{} is not a revision", revision));
+        throw usage_error(fmt::format("{} is no git revision", revision));
     }
     const std::filesystem::path path(file);
     ProcessSpec spec;
@@ -145,15 +223,23 @@ yaml::File at_revision(const std::string& file, const std::string& revision, Ser
     return yaml::File::parse(shown_file.out, file + "@" + revision);
 }
 
-ExitCode run_diff(const DiffOptions& options, Services& services) {
-    if (!options.other.empty() && !options.revision.empty()) {
-        throw usage_error("FILE2 and --revision cannot be given together");
+DiffResult compare(const DiffOptions& options, Services& services) {
+    if (options.revision != 0) {
+        return compare_with_revision(options, services);
     }
     const auto file = yaml::File::read(options.file);
-    const auto revision = options.revision.empty() ? "HEAD" : options.revision;
-    const auto result = options.other.empty()
-                            ? compare(at_revision(options.file, revision, services), file)
-                            : compare(file, yaml::File::read(options.other));
+    if (!options.other.empty()) {
+        return compare(file, yaml::File::read(options.other));
+    }
+    const std::string commit = options.git_revision.empty() ? "HEAD" : options.git_revision;
+    return compare(at_commit(options.file, commit, services), file);
+}
+
+ExitCode run_diff(const DiffOptions& options, Services& services) {
+    if (!options.other.empty() + (options.revision != 0) + !options.git_revision.empty() > 1) {
+        throw usage_error("give one of FILE2, --revision and --git-revision");
+    }
+    const auto result = compare(options, services);
     services.out.show(result);
     return result.documents.empty() ? ExitCode::ok : ExitCode::rejected;
 }
@@ -161,12 +247,18 @@ ExitCode run_diff(const DiffOptions& options, Services& services) {
 void add_diff(CLI::App& command, Run& selected) {
     auto options = std::make_shared<DiffOptions>();
     command.add_option("FILE", options->file, "The manifest")->required()->type_name("FILE");
-    command.add_option("FILE2", options->other, "What to compare it with; else its git revision")
+    command.add_option("FILE2", options->other, "What to compare it with; else its last commit")
         ->type_name("FILE");
-    command
-        .add_option("--revision", options->revision, "A git revision of FILE; HEAD is the default")
+    command.add_option("--revision", options->revision, "A revision of its history, by number")
+        ->type_name("N")
+        ->check(CLI::Validator(CLI::PositiveNumber).description(""));
+    command.add_option("--git-revision", options->git_revision, "FILE as this commit has it")
         ->type_name("REV");
-    command.footer("wasmplug diff staging/auth.yaml prod/auth.yaml\nwasmplug diff auth.yaml");
+    command.add_option("--name", options->name, "Which plugin, when there are several")
+        ->type_name("NS/NAME");
+    command.footer(
+        "wasmplug diff staging/auth.yaml prod/auth.yaml\nwasmplug diff auth.yaml\n"
+        "wasmplug diff auth.yaml --revision 12");
     selects(command, selected, options, run_diff);
 }
 

@@ -51,4 +51,12 @@ std::vector<manifest::Placement> read_placements(const manifest::SourceOptions& 
     return placements;
 }
 
+void add_policy_flags(CLI::App& command, manifest::PolicyChoice& choice) {
+    command
+        .add_option("--policy", choice.file,
+                    "What the team wants; else .wasmplug/policy.yaml of the nearest folder")
+        ->type_name("FILE");
+    command.add_flag("--no-policy", choice.none, "Look for no policy");
+}
+
 }  // namespace wasmplug

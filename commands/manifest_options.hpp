@@ -4,6 +4,7 @@
 
 #include "base/services.hpp"
 #include "manifest/placement.hpp"
+#include "manifest/policy.hpp"
 #include "manifest/sources.hpp"
 
 namespace CLI {
@@ -20,5 +21,8 @@ void add_sources(CLI::App& command, manifest::SourceOptions& sources);
 // for what cannot be read.
 std::vector<manifest::Placement> read_placements(const manifest::SourceOptions& sources,
                                                  Services& services);
+
+// --policy and --no-policy.
+void add_policy_flags(CLI::App& command, manifest::PolicyChoice& choice);
 
 }  // namespace wasmplug

@@ -189,7 +189,7 @@ std::vector<release::FileSteps> pin(const Pushed& pushed, const PushOptions& opt
             return release::plan_update(located, wanted, recording);
         },
         services.cancel);
-    release::write_steps(steps, services.cancel);
+    release::write_steps(steps, services);
     return steps;
 }
 

@@ -178,7 +178,7 @@ nlohmann::ordered_json to_json(const ReleaseResult& result) {
 
 void write_release(const ReleaseResult& result, Services& services) {
     if (!result.dry_run) {
-        release::write_steps(result.files, services.cancel);
+        release::write_steps(result.files, services);
     }
     for (const auto& file : result.files) {
         for (const auto& step : file.steps) {
@@ -193,6 +193,23 @@ void write_release(const ReleaseResult& result, Services& services) {
             services.out.warn(fmt::format("{}: {}", file.path.string(), note));
         }
     }
+}
+
+void refuse_by_policy(const std::vector<FileSteps>& files, const manifest::PolicyChoice& choice,
+                      Services& services) {
+    manifest::Policies policies(choice);
+    const auto objections = release::judge_by_policies(files, policies);
+    for (const auto& known : objections.known) {
+        services.out.warn("against the policy as before: " + known);
+    }
+    if (objections.refused.empty()) {
+        return;
+    }
+    const std::size_t more = objections.refused.size() - 1;
+    throw Error(
+        fmt::format("against the policy: {}{}", objections.refused.front(),
+                    more == 0 ? "" : fmt::format(" (and {} more)", more)),
+        "nothing was written; 'wasmplug explain RULE' says more, --no-policy leaves it out");
 }
 
 void finish_release(const ReleaseResult& result, Services& services) {

@@ -8,7 +8,9 @@
 
 #include "base/output.hpp"
 #include "base/services.hpp"
+#include "manifest/policy.hpp"
 #include "release/files.hpp"
+#include "release/policy.hpp"
 #include "release/step.hpp"
 
 namespace CLI {
@@ -57,6 +59,10 @@ nlohmann::ordered_json to_json(const ReleaseResult& result);
 void write_release(const ReleaseResult& result, Services& services);
 
 // The same, and shows the result.
+// Throws Error naming what the policy has against these edits; what was there before is warned of.
+void refuse_by_policy(const std::vector<release::FileSteps>& files,
+                      const manifest::PolicyChoice& choice, Services& services);
+
 void finish_release(const ReleaseResult& result, Services& services);
 
 }  // namespace wasmplug

@@ -31,10 +31,8 @@ ExitCode run_rollback(const RollbackOptions& options, Services& services) {
     const auto files = open_targets(options.target, "", services);
     const auto recording = recording_of(options.record, services);
     const auto plan = [&](const release::Located& located) {
-        return release::plan_rollback(located, choice, recording, [&] {
-            return release::past_states(located,
-                                        release::read_git_history(located.file.name(), services));
-        });
+        return release::plan_rollback(located, choice, recording,
+                                      [&] { return release::past_of(located, services); });
     };
     const ReleaseResult result{.rollback = true,
                                .dry_run = options.record.dry_run,

@@ -16,6 +16,7 @@
 #include "commands/command.hpp"
 #include "commands/registry_flags.hpp"
 #include "commands/release_flags.hpp"
+#include "commands/rollout_report.hpp"
 #include "release/artefact.hpp"
 
 namespace wasmplug {
@@ -31,86 +32,13 @@ struct RolloutOptions {
     std::string plan;
     std::string wave;
     std::string image;
-    std::vector<std::string> waves;  // init: NAME=GLOB
-    std::string format;              // status: mermaid
+    std::vector<std::string> waves;    // init: NAME=GLOB
+    std::string format;                // status: mermaid, svg
+    std::vector<std::string> reports;  // status: svg=FILE
     bool commit = false;
     RecordFlags record;
     RegistryFlags registry;
 };
-
-struct StatusResult {
-    const Plan* plan = nullptr;
-    RolloutStatus status;
-};
-
-struct WrittenPlan {
-    std::string file;
-    const Plan* plan = nullptr;
-};
-
-std::string to_text(const WrittenPlan& result) {
-    return fmt::format("{}: {}:{} in {} waves\n", result.file, result.plan->url, result.plan->to,
-                       result.plan->waves.size());
-}
-
-nlohmann::ordered_json to_json(const WrittenPlan& result) {
-    auto waves = nlohmann::ordered_json::array();
-    for (const auto& wave : result.plan->waves) {
-        waves.push_back(wave.name);
-    }
-    return {{"version", 1},
-            {"file", result.file},
-            {"plan", result.plan->name},
-            {"url", result.plan->url},
-            {"to", result.plan->to},
-            {"waves", waves}};
-}
-
-std::string wave_line(const WaveStatus& wave) {
-    return fmt::format("{} of {}", wave.changed, wave.targets);
-}
-
-std::string to_text(const StatusResult& result) {
-    Table table{{"WAVE", "CHANGED", "STATE", "REASON"}, {}};
-    for (const auto& wave : result.status.waves) {
-        table.rows.push_back({wave.wave->name, wave_line(wave),
-                              std::string(release::to_string(wave.state)),
-                              wave.record ? wave.record->reason : wave.bad});
-    }
-    return fmt::format("{}: {}:{}\n", result.plan->name, result.plan->url, result.plan->to) +
-           to_text(table);
-}
-
-nlohmann::ordered_json to_json(const StatusResult& result) {
-    auto waves = nlohmann::ordered_json::array();
-    for (const auto& wave : result.status.waves) {
-        auto files = nlohmann::ordered_json::array();
-        for (const auto& file : wave.files) {
-            files.push_back(file.path.string());
-        }
-        waves.push_back({{"name", wave.wave->name},
-                         {"state", release::to_string(wave.state)},
-                         {"targets", wave.targets},
-                         {"changed", wave.changed},
-                         {"reason", wave.record ? wave.record->reason : wave.bad},
-                         {"files", files}});
-    }
-    return {{"version", 1},          {"plan", result.plan->name},     {"url", result.plan->url},
-            {"to", result.plan->to}, {"sha256", result.plan->sha256}, {"waves", waves}};
-}
-
-std::string to_mermaid(const StatusResult& result) {
-    std::string text = "flowchart LR\n";
-    for (std::size_t i = 0; i < result.status.waves.size(); ++i) {
-        const auto& wave = result.status.waves[i];
-        std::string name = wave.wave->name;
-        std::ranges::replace(name, '"', '\'');
-        text += fmt::format("  w{}[\"{}<br/>{}<br/>{}\"]\n", i, name, wave_line(wave),
-                            release::to_string(wave.state));
-        text += i == 0 ? "" : fmt::format("  w{} --> w{}\n", i - 1, i);
-    }
-    return text;
-}
 
 Plan open_plan(const RolloutOptions& options) {
     return release::read_plan(options.plan);
@@ -167,16 +95,22 @@ void commit_files(const std::vector<std::filesystem::path>& files, const std::st
     if (files.empty()) {
         return;
     }
-    ProcessSpec spec;
-    spec.argv = {"git", "commit", "-q", "-m", message, "--"};
+    std::vector<std::string> paths;
     for (const auto& file : files) {
-        spec.argv.push_back(std::filesystem::absolute(file).string());
+        paths.push_back(std::filesystem::absolute(file).string());
     }
-    spec.directory = std::filesystem::absolute(files.front()).parent_path();
-    const auto result = services.spawn(spec, services.cancel);
-    if (result.exit_code != 0) {
-        throw Error(fmt::format("git commit failed: {}", result.err + result.out),
-                    "the files are changed; commit them yourself");
+    // The plan may be new to git.
+    for (std::vector<std::string> argv : {std::vector<std::string>{"git", "add", "--"},
+                                          {"git", "commit", "-q", "-m", message, "--"}}) {
+        argv.insert(argv.end(), paths.begin(), paths.end());
+        ProcessSpec spec;
+        spec.argv = std::move(argv);
+        spec.directory = std::filesystem::absolute(files.front()).parent_path();
+        const auto result = services.spawn(spec, services.cancel);
+        if (result.exit_code != 0) {
+            throw Error(fmt::format("git {} failed: {}", spec.argv[1], result.err + result.out),
+                        "the files are changed; commit them yourself");
+        }
     }
 }
 
@@ -201,10 +135,11 @@ void edit_wave(const RolloutOptions& options, const Plan& plan, const WaveStatus
                const RolloutStatus& status, Services& services) {
     const auto files =
         release::prepare_wave(plan, wave, recording_of(options.record, services), services.cancel);
+    refuse_by_policy(files, {}, services);
     if (options.record.dry_run) {
         return services.out.show(ReleaseResult{.rollback = false, .dry_run = true, .files = files});
     }
-    release::write_steps(files, services.cancel);
+    release::write_steps(files, services);
     const std::string message = message_for(plan, wave, status);
     services.out.step(fmt::format("wave {} \"{}\": {} of {} targets changed",
                                   &wave - status.waves.data() + 1, wave.wave->name,
@@ -240,14 +175,19 @@ const char* answer_word(Verdict::Answer answer) {
                                                      : "waiting";
 }
 
+// With `wait` a gate that is measured until somebody promotes is waited for.
 Verdict judge_wave_now(const RolloutOptions& options, const Plan& plan, const RolloutStatus& status,
-                       const WaveStatus& wave, Services& services) {
-    const bool promoted = wave.record && wave.record->answer == "promoted";
+                       const WaveStatus& wave, bool wait, Services& services) {
+    const auto promoted = [&] {
+        const auto record = release::remembered_gate(plan, wave, services.cancel);
+        return record && record->answer == "promoted";
+    };
     const auto verdict =
-        release::judge_gates(release::gates_of(plan, *wave.wave), promoted, services).verdict;
+        release::judge_gates(release::gates_of(plan, *wave.wave), promoted, wait, services).verdict;
     const char* word = answer_word(verdict.answer);
     const auto written = release::remember_gate(
-        wave, record_of(plan, wave, word, verdict.reason, recording_of(options.record, services)),
+        plan, wave,
+        record_of(plan, wave, word, verdict.reason, recording_of(options.record, services)),
         services.cancel);
     if (options.commit && written) {
         commit_files({*written}, message_for(plan, wave, status) + " " + word, services);
@@ -268,12 +208,21 @@ ExitCode undo(const RolloutOptions& options, const Plan& plan, const std::string
         }
         try {
             const auto files = release::prepare_undo(plan, *wave, recording, services);
-            release::write_steps(files, services.cancel);
-            services.out.step(
-                fmt::format("wave \"{}\" rolled back: {} targets", wave->wave->name, files.size()));
+            release::write_steps(files, services);
+            auto changed = changed_files(files);
+            services.out.step(fmt::format("wave \"{}\" rolled back: {} targets", wave->wave->name,
+                                          changed.size()));
+            if (!release::keeps_records(*wave)) {
+                const auto written = release::remember_gate(
+                    plan, *wave, record_of(plan, *wave, "rolled back", why, recording),
+                    services.cancel);
+                if (written) {
+                    changed.push_back(*written);
+                }
+            }
             if (options.commit) {
                 commit_files(
-                    changed_files(files),
+                    changed,
                     fmt::format("Roll back {} {}: wave {}", plan.name, plan.to, wave->wave->name),
                     services);
             }
@@ -339,10 +288,19 @@ ExitCode run_plan(const RolloutOptions& options, Services& services) {
 ExitCode run_status(const RolloutOptions& options, Services& services) {
     const Plan plan = open_plan(options);
     const StatusResult result{&plan, release::read_status(plan, services.cancel)};
-    if (options.format == "mermaid") {
-        services.out.print(to_mermaid(result));
-    } else {
+    for (const auto& report : options.reports) {
+        const std::size_t equals = report.find('=');
+        const std::string format = report.substr(0, equals);
+        if (equals == std::string::npos || (format != "svg" && format != "mermaid")) {
+            throw usage_error(
+                fmt::format("--report {} is neither svg=FILE nor mermaid=FILE", report));
+        }
+        write_file(report.substr(equals + 1), picture_of(result, format));
+    }
+    if (options.format.empty()) {
         services.out.show(result);
+    } else {
+        services.out.print(picture_of(result, options.format));
     }
     return ExitCode::ok;
 }
@@ -410,7 +368,7 @@ const WaveStatus& changed_wave(const RolloutStatus& status, const std::string& n
     const WaveStatus& wave = named_wave(status, name);
     if (wave.changed < wave.targets) {
         throw Error(fmt::format("wave '{}' has the version in {} targets only", wave.wave->name,
-                                wave_line(wave)),
+                                changed_of(wave)),
                     "'wasmplug rollout next' changes them");
     }
     return wave;
@@ -420,7 +378,7 @@ ExitCode run_gate(const RolloutOptions& options, Services& services) {
     const Plan plan = open_plan(options);
     const RolloutStatus status = release::read_status(plan, services.cancel);
     const WaveStatus& wave = changed_wave(status, options.wave);
-    const Verdict verdict = judge_wave_now(options, plan, status, wave, services);
+    const Verdict verdict = judge_wave_now(options, plan, status, wave, false, services);
     if (!verdict.reason.empty()) {
         services.out.warn(fmt::format("wave '{}': {}", wave.wave->name, verdict.reason),
                           verdict.answer == Verdict::Answer::failed
@@ -438,7 +396,7 @@ ExitCode remember(const RolloutOptions& options, const char* answer, const char*
     const WaveStatus& wave = changed_wave(status, options.wave);
     const auto recording = recording_of(options.record, services);
     release::remember_gate(
-        wave,
+        plan, wave,
         record_of(plan, wave, answer, recording.why.empty() ? reason : recording.why, recording),
         services.cancel);
     services.out.show(StatusResult{&plan, release::read_status(plan, services.cancel)});
@@ -480,7 +438,7 @@ std::optional<ExitCode> run_wave(const RolloutOptions& options, const Plan& plan
             services.sleep(plan.settle, services.cancel);
         }
     }
-    const Verdict verdict = judge_wave_now(options, plan, status, wave, services);
+    const Verdict verdict = judge_wave_now(options, plan, status, wave, true, services);
     if (verdict.answer == Verdict::Answer::passed) {
         return std::nullopt;
     }
@@ -559,7 +517,10 @@ void add_rollout(CLI::App& command, Run& selected) {
     }
     add_dry_run(next, options->record.dry_run);
     choices(status.add_option("--as", options->format, "A picture in place of the table"),
-            {"mermaid"});
+            {"mermaid", "svg"});
+    status.add_option("--report", options->reports, "Also write the picture to a file")
+        ->type_name("FORMAT=FILE")
+        ->allow_extra_args(false);
     command.footer(
         "wasmplug rollout init auth.rollout.yaml --image ghcr.io/acme/auth:1.4.0 \\\n"
         "  --wave canary='dev/*.yaml' --wave all='prod/*.yaml'\n"

@@ -77,7 +77,7 @@ ExitCode run_switch(const SwitchOptions& options, bool off, Services& services) 
                                   },
                                   services.cancel)};
     if (!options.dry_run) {
-        release::write_steps(result.files, services.cancel);
+        release::write_steps(result.files, services);
     }
     services.out.show(result);
     return ExitCode::ok;

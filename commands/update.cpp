@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "base/image_reference.hpp"
 #include "commands/command.hpp"
+#include "commands/manifest_options.hpp"
 #include "commands/registry_flags.hpp"
 #include "commands/release_flags.hpp"
 #include "release/artefact.hpp"
@@ -21,6 +22,7 @@ struct UpdateOptions {
     TargetFlags target;
     RecordFlags record;
     RegistryFlags registry;
+    manifest::PolicyChoice policy;
     std::string reference;
     std::string range;
     std::string from;
@@ -137,6 +139,8 @@ ExitCode run_update(const UpdateOptions& options, Services& services) {
                 one.url = state.content.url;
                 one.sha256 = state.content.sha256;
                 one.version = state.version;
+            } else if (!options.rewrite.empty() && !services.offline) {
+                resolver.check_there({.url = one.url, .sha256 = one.sha256, .config_hash = {}});
             }
         }
     }
@@ -153,6 +157,7 @@ ExitCode run_update(const UpdateOptions& options, Services& services) {
     const ReleaseResult result{.rollback = false,
                                .dry_run = options.record.dry_run,
                                .files = release::prepare(files, plan, services.cancel)};
+    refuse_by_policy(result.files, options.policy, services);
     finish_release(result, services);
     return ExitCode::ok;
 }
@@ -182,6 +187,7 @@ void add_update(CLI::App& command, Run& selected) {
         ->allow_extra_args(false);
     add_record_flags(command, options->record);
     add_registry_flags(command, options->registry, RegistryUse::read);
+    add_policy_flags(command, options->policy);
     command.footer(
         "wasmplug update plugin.yaml ghcr.io/acme/auth:1.4.0 --why 'fixes #12'\n"
         "wasmplug update deploy/ ghcr.io/acme/auth:1.4.0\n"

@@ -530,11 +530,7 @@ void add_validate(CLI::App& command, Run& selected) {
                      "Exit with 3 when there is nothing to judge");
     command.add_flag("--only-ours", options->only_ours,
                      "Pass over text that is no YAML, or no object, unless it names our kinds");
-    command
-        .add_option("--policy", options->policy.file,
-                    "What the team wants; else .wasmplug/policy.yaml of the nearest folder")
-        ->type_name("FILE");
-    command.add_flag("--no-policy", options->policy.none, "Look for no policy");
+    add_policy_flags(command, options->policy);
     command
         .add_option("--schema", options->schema,
                     "JSON Schema of pluginConfig; else config.schema.json beside a plugin.yaml")

@@ -197,15 +197,7 @@ class Lookup {
         }
     }
 
-    void judge(std::string_view module) {
-        for (const auto& host : query_.hosts) {
-            const auto verdict =
-                wasm::would_load(module, wasm::envoy_rules(istio::envoy_for(host).minor));
-            facts_.loading.push_back({.host = host,
-                                      .loads = verdict.loads,
-                                      .message = verdict.loads ? "" : verdict.message});
-        }
-    }
+    void judge(std::string_view module) { facts_.loading = judge_module(module, query_.hosts); }
 
     const ArtefactQuery& query_;
     const HostNames& via_;
@@ -215,6 +207,19 @@ class Lookup {
 };
 
 }  // namespace
+
+std::vector<istio::Loading> judge_module(std::string_view module,
+                                         const std::vector<std::string>& hosts) {
+    std::vector<istio::Loading> all;
+    for (const auto& host : hosts) {
+        const auto verdict =
+            wasm::would_load(module, wasm::envoy_rules(istio::envoy_for(host).minor));
+        all.push_back({.host = host,
+                       .loads = verdict.loads,
+                       .message = verdict.loads ? "" : verdict.message});
+    }
+    return all;
+}
 
 std::string unbox(std::string bytes) {
     for (int i = 0; i < unbox_limit && !bytes.starts_with(wasm_magic); ++i) {

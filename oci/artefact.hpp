@@ -27,6 +27,10 @@ using HostNames = std::map<std::string, std::string, std::less<>>;
 istio::ArtefactFacts look_up(const ArtefactQuery& query, const HostNames& via,
                              const RegistryOptions& options, Services& services);
 
+// Whether each host ("istio-1.28") loads the module.
+std::vector<istio::Loading> judge_module(std::string_view module,
+                                         const std::vector<std::string>& hosts);
+
 // What the agent makes of a body fetched over http: gzip and tar taken off, as often as there is
 // one, of a tar the first entry (pkg/wasm/httpfetcher.go, unboxIfPossible). Throws Error for what
 // is broken inside.

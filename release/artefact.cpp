@@ -5,6 +5,8 @@
 #include "base/error.hpp"
 #include "base/image_reference.hpp"
 #include "base/semver.hpp"
+#include "istio/releases.hpp"
+#include "oci/artefact.hpp"
 #include "oci/image.hpp"
 #include "oci/open.hpp"
 
@@ -54,6 +56,17 @@ std::string Resolver::digest_of(const std::string& reference) {
     if (!choice.layer) {
         throw Error(fmt::format("Istio would not load {}: {}", reference, choice.message),
                     "'wasmplug inspect' shows what the image holds");
+    }
+    std::string module;
+    oci::read_module(
+        *store, *choice.layer, [&](std::string_view part) { module += part; }, reference);
+    for (const auto& loading :
+         oci::judge_module(module, {istio::to_string(istio::newest_release())})) {
+        if (!loading.loads) {
+            throw Error(
+                fmt::format("{} would not load {}: {}", loading.host, reference, loading.message),
+                "'wasmplug inspect' shows what the module asks for");
+        }
     }
     return digests_[reference] = digest_digits(resolved.raw.digest);
 }

@@ -19,8 +19,8 @@ class Resolver {
 
     // Fills url, sha256 and version. A digest in the REF, or `sha256` (64 digits, "sha256:" before
     // them or not), is taken at its word and nothing is looked up. A layout or archive stands for
-    // the repository that the target runs from. Throws Error when the image is not there or Istio
-    // would not load one of its shape.
+    // the repository that the target runs from. Throws Error when the image is not there, when
+    // Istio would not take one of its shape, or when its newest release would not load the module.
     void resolve(const std::string& reference, const std::string& sha256, const State& now,
                  Wanted& wanted);
 

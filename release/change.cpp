@@ -171,10 +171,26 @@ class Attempt {
         if (const Site* tag = located.site(Role::tag)) {
             return set_name_and_tag(located, *tag, change);
         }
+        refuse_other_source(located, *change.url);
         for (const auto& site : located.sites) {
             if (site.role == Role::url) {
                 set_text(located, site, spelled_url(located, site, change), change.url_text);
             }
+        }
+    }
+
+    // Envoy Gateway has a place for images and another for what is fetched over http.
+    void refuse_other_source(const Located& located, const std::string& url) const {
+        const Site* site = located.form == Form::policy ? located.site(Role::url) : nullptr;
+        if (site == nullptr) {
+            return;
+        }
+        const bool http = site->path.parent().last().key == "http";
+        if (http != (url.starts_with("http://") || url.starts_with("https://"))) {
+            throw located.file.error(site->place.value->range(),
+                                     fmt::format("this plugin is {}, and {} is not",
+                                                 http ? "fetched over http" : "an image", url),
+                                     "change 'type' and what is below it by hand");
         }
     }
 

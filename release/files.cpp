@@ -51,8 +51,8 @@ std::vector<Located> targets_in(const yaml::File& file, const Selection& selecti
     return locate(file, {.name = selection.name, .values_path = selection.values_path});
 }
 
-FileTargets open_file(const fs::path& path, const Selection& selection) {
-    const auto file = yaml::File::read(path);
+std::vector<Located> pick(const yaml::File& file, const Selection& selection) {
+    const std::string& path = file.name();
     std::vector<Located> all = targets_in(file, selection);
     if (all.size() > 1 && !selection.image.empty()) {
         auto of_image = all;
@@ -62,20 +62,19 @@ FileTargets open_file(const fs::path& path, const Selection& selection) {
     }
     if (all.empty()) {
         if (!selection.name.empty()) {
-            throw Error(fmt::format("{} holds no plugin called {}", path.string(), selection.name));
+            throw Error(fmt::format("{} holds no plugin called {}", path, selection.name));
         }
-        throw Error(fmt::format("{} holds no plugin", path.string()),
+        throw Error(fmt::format("{} holds no plugin", path),
                     selection.values_path.empty()
                         ? "it may be a WasmPlugin, a TrafficExtension, an EnvoyExtensionPolicy, a "
                           "kustomize patch, Helm values (--path wasm.url) or hold a marker"
                         : fmt::format("there is no {} in it", selection.values_path));
     }
     if (all.size() > 1 && !selection.every) {
-        throw usage_error(
-            fmt::format("{} holds {} plugins: {}", path.string(), all.size(), list_of(all)),
-            "name one with --name NS/NAME");
+        throw usage_error(fmt::format("{} holds {} plugins: {}", path, all.size(), list_of(all)),
+                          "name one with --name NS/NAME");
     }
-    return {path, std::move(all)};
+    return all;
 }
 
 std::vector<FileTargets> open_folder(const fs::path& root, const Selection& selection,
@@ -120,6 +119,10 @@ std::vector<FileTargets> open_folder(const fs::path& root, const Selection& sele
 
 }  // namespace
 
+Located pick_one(const yaml::File& file, const Selection& selection) {
+    return pick(file, selection).front();
+}
+
 std::string repository_of(const std::string& url) {
     if (url.starts_with("http://") || url.starts_with("https://") || url.starts_with("file://")) {
         return {};
@@ -138,7 +141,7 @@ std::vector<FileTargets> open_targets(const Target& target, const Selection& sel
     if (target.kind == Target::Kind::folder) {
         return open_folder(target.path, selection, cancel);
     }
-    return {open_file(target.path, selection)};
+    return {{target.path, pick(yaml::File::read(target.path), selection)}};
 }
 
 std::vector<FileSteps> prepare(const std::vector<FileTargets>& files,
@@ -161,14 +164,17 @@ std::vector<FileSteps> prepare(const std::vector<FileTargets>& files,
         cancel);
 }
 
-void write_steps(const std::vector<FileSteps>& files, const Cancel& cancel) {
+void write_steps(const std::vector<FileSteps>& files, Services& services) {
     std::vector<Replacement> texts;
     for (const auto& file : files) {
         if (file.after != file.before) {
             texts.push_back({file.path, file.before, file.after});
         }
     }
-    write_files(texts, cancel);
+    // Each is synced to the disk: many take a while.
+    services.out.progress(texts.size() > 1 ? fmt::format("writing {} files", texts.size()) : "");
+    write_files(texts, services.cancel);
+    services.out.progress("");
 }
 
 void write_files(const std::vector<Replacement>& files, const Cancel& cancel) {

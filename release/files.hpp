@@ -7,6 +7,7 @@
 
 #include "base/cancel.hpp"
 #include "base/file.hpp"
+#include "base/services.hpp"
 #include "base/target.hpp"
 #include "release/located.hpp"
 #include "release/step.hpp"
@@ -31,6 +32,9 @@ struct Selection {
 std::vector<FileTargets> open_targets(const Target& target, const Selection& selection,
                                       const Cancel& cancel);
 
+// The one plugin of a file that the selection means; throws Error listing them when it is not one.
+Located pick_one(const yaml::File& file, const Selection& selection);
+
 // "ghcr.io/acme/auth" of an image url; "" for what is no image.
 std::string repository_of(const std::string& url);
 
@@ -52,7 +56,7 @@ std::vector<FileSteps> prepare(const std::vector<FileTargets>& files,
 // with nothing said of that means that nothing was written.
 void write_files(const std::vector<Replacement>& files, const Cancel& cancel);
 
-// Writes those that differ.
-void write_steps(const std::vector<FileSteps>& files, const Cancel& cancel);
+// Writes those that differ, and shows that it takes a while.
+void write_steps(const std::vector<FileSteps>& files, Services& services);
 
 }  // namespace wasmplug::release

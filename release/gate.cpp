@@ -169,7 +169,7 @@ std::optional<Verdict> GateTally::count_one(const Measurement& measurement, bool
         return Verdict{Answer::failed, fmt::format("failed ({}) > failureLimit ({}): {}", failed_,
                                                    gate_.failure_limit, measurement.why)};
     }
-    if (measured_ >= gate_.count) {
+    if (gate_.count != 0 && measured_ >= gate_.count) {
         return Verdict{Answer::passed, {}};
     }
     return std::nullopt;
@@ -304,7 +304,7 @@ std::string describe(const Gate& gate) {
         gate.check);
 }
 
-GateReport run_gate(const Gate& gate, Services& services) {
+GateReport run_gate(const Gate& gate, Services& services, const Promoted& promoted) {
     GateReport report{gate.name, describe(gate), {}, {}};
     if (std::holds_alternative<ManualCheck>(gate.check)) {
         report.verdict = {Answer::waiting, "a person has to promote"};
@@ -322,6 +322,15 @@ GateReport run_gate(const Gate& gate, Services& services) {
         if (const auto verdict = tally.add(last)) {
             report.verdict = *verdict;
             services.out.progress({});
+            return report;
+        }
+        if (gate.count == 0 && !promoted) {
+            report.verdict = {Answer::waiting,
+                              "nothing speaks against it; a person has to promote"};
+            return report;
+        }
+        if (gate.count == 0 && promoted()) {
+            report.verdict = {Answer::passed, {}};
             return report;
         }
         services.sleep(gate.interval, services.cancel);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,7 +55,7 @@ struct Gate {
     Check check;
     std::chrono::nanoseconds interval = std::chrono::seconds(30);
     std::chrono::nanoseconds timeout = std::chrono::seconds(30);  // of one measurement
-    unsigned count = 1;
+    unsigned count = 1;          // 0: measured until a person promotes
     unsigned failure_limit = 0;  // more failures than this and the gate says no
     unsigned error_limit = 4;    // more errors in a row and it cannot say
     unsigned no_data_limit = 0;  // more answers without a value in a row and `no_data` decides
@@ -109,8 +110,12 @@ struct GateReport {
     Verdict verdict;
 };
 
-// Measures at the gate's interval until its limits decide; a manual gate answers `waiting`.
+// Whether a person has promoted by now.
+using Promoted = std::function<bool()>;
+
+// Measures at the gate's interval until its limits decide; a manual gate answers `waiting`. A gate
+// of count 0 goes on until `promoted`, and without one it measures once and answers `waiting`.
 // Each measurement is told to `services.out` as it comes.
-GateReport run_gate(const Gate& gate, Services& services);
+GateReport run_gate(const Gate& gate, Services& services, const Promoted& promoted = {});
 
 }  // namespace wasmplug::release

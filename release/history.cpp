@@ -157,6 +157,21 @@ std::vector<PastState> past_states(const Located& located, const GitHistory& his
     return past;
 }
 
+std::vector<PastState> past_of(const Located& located, Services& services) {
+    const GitHistory git = read_git_history(located.file.name(), services);
+    auto past = past_states(located, git);
+    if (git.shallow && state_before(past, state_of(located).content) == nullptr) {
+        throw Error(fmt::format("{}: this clone is shallow, and what came before the current "
+                                "version of {} is not in it",
+                                located.file.name(), located.title()),
+                    "git fetch --unshallow brings it");
+    }
+    if (git.shallow) {
+        services.out.note("this clone is shallow and the history may begin earlier");
+    }
+    return past;
+}
+
 History history_of(const Located& located, HistorySource source, Services& services) {
     History history;
     history.title = located.title();

@@ -35,6 +35,10 @@ struct History {
 // when there is no history to read.
 std::vector<PastState> past_states(const Located& located, const GitHistory& history);
 
+// The same, read with git for a rollback: says when the clone is shallow, and throws when that may
+// be why there is nothing to go back to.
+std::vector<PastState> past_of(const Located& located, Services& services);
+
 // Throws Error when neither remembers anything, and says what it needs.
 History history_of(const Located& located, HistorySource source, Services& services);
 

@@ -105,11 +105,27 @@ class Finder {
                 add_document(*document.root);
             }
             add_markers(document);
+            refuse_encrypted(*document.root);
         }
         return std::move(found_);
     }
 
   private:
+    // Of what was found in this document, in whatever form.
+    void refuse_encrypted(const Node& root) {
+        const Node* sops = root.is_mapping() ? root.find("sops") : nullptr;
+        if (sops == nullptr || !sops->is_mapping() || sops->find("mac") == nullptr) {
+            return;
+        }
+        for (auto& located : found_) {
+            if (located.document == document_) {
+                refuse(located, sops->range(),
+                       "this file is encrypted with SOPS, which signs its values",
+                       "change it with 'sops edit', or keep the plugin in a file of its own");
+            }
+        }
+    }
+
     Located begin(Form form, std::string kind, const Node* metadata) {
         Located located;
         located.file = file_;
@@ -170,11 +186,6 @@ class Finder {
     }
 
     void check_object(Located& located, const Node& root) {
-        if (const Node* sops = root.find("sops"); sops != nullptr && sops->find("mac") != nullptr) {
-            refuse(located, sops->range(),
-                   "this file is encrypted with SOPS, which signs its values",
-                   "change it with 'sops edit', or keep the plugin in a file of its own");
-        }
         refuse_duplicates(located, root);
         if (text_at(root.find("metadata"), "name").empty() && !root.find("metadata")) {
             refuse(located, root.range(), "this object has no metadata", "give it a name");
@@ -321,6 +332,12 @@ class Finder {
         Slot place{.value = mapping};
         located.sites.push_back(
             site_in(role_of(path->last().key), place, path->last().key, path->parent()));
+        // {repository, tag, digest}; beside a registry of its own the name is in two places, and
+        // then only the tag is ours.
+        if (located.sites[0].role == Role::tag && mapping->find("repository") != nullptr &&
+            mapping->find("registry") == nullptr) {
+            located.sites.push_back(site_in(Role::url, place, "repository", path->parent()));
+        }
         for (const auto& [role, key] : {std::pair{Role::sha256, "sha256"},
                                         {Role::digest, "digest"},
                                         {Role::config, "pluginConfig"}}) {

@@ -215,7 +215,7 @@ Gate parse_gate(const yaml::File& file, const Node& node) {
         "timeout", std::holds_alternative<TestCheck>(checks.empty() ? Check{} : checks.front())
                        ? std::chrono::minutes(5)
                        : gate.timeout);
-    gate.count = fields.count("count", gate.count, 1);
+    gate.count = fields.count("count", gate.count);
     gate.failure_limit = fields.count("failureLimit", gate.failure_limit);
     gate.error_limit = fields.count("errorLimit", gate.error_limit);
     gate.no_data_limit = fields.count("noDataLimit", gate.no_data_limit);
@@ -259,7 +259,8 @@ Wave parse_wave(const yaml::File& file, const Node& node, const std::vector<Gate
     }
     for (const auto& item : fields.need("targets").items()) {
         Fields target(file, item, "a target");
-        wave.targets.push_back({target.need_text("file"), target.text("name"), item.range()});
+        wave.targets.push_back(
+            {target.need_text("file"), target.text("name"), target.text("path"), item.range()});
         target.end();
     }
     fields.end();
@@ -394,6 +395,12 @@ Plan parse_plan(yaml::File file, const std::filesystem::path& path) {
     if (const Node* metadata = fields.get("metadata")) {
         Fields inner(plan.file, *metadata, "metadata");
         plan.name = inner.text("name", plan.name);
+        if (const Node* annotations = inner.get("annotations");
+            annotations != nullptr && annotations->is_mapping()) {
+            for (const auto& [key, value] : annotations->effective_entries()) {
+                plan.annotations.emplace_back(key.key_text(), value.text());
+            }
+        }
         inner.end();
     }
     parse_plugin(plan, Fields(plan.file, fields.need("plugin"), "plugin"));

@@ -11,6 +11,7 @@
 
 #include "base/yaml.hpp"
 #include "release/gate.hpp"
+#include "release/ledger.hpp"
 
 namespace wasmplug::release {
 
@@ -22,7 +23,8 @@ enum class OnFailure { rollback, pause };
 // Files of a wave: a path or a glob relative to the plan, and which object in them.
 struct WaveTarget {
     std::string pattern;
-    std::string name;  // NS/NAME or NAME; empty when the file holds one plugin
+    std::string name;         // NS/NAME or NAME; empty when the file holds one plugin
+    std::string values_path;  // the files are Helm values, and the url stands there
     yaml::Range range;
 };
 
@@ -49,6 +51,7 @@ struct Plan {
     OnFailure on_failure = OnFailure::rollback;
     std::vector<Gate> gates;
     std::vector<Wave> waves;
+    Annotations annotations;  // of the plan: what its gates said of targets that can hold nothing
     yaml::File file;
 
     const Gate& gate(std::string_view name) const;

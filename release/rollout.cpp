@@ -12,6 +12,7 @@
 #include "base/image_reference.hpp"
 #include "base/json.hpp"
 #include "base/parallel.hpp"
+#include "base/yaml_edit.hpp"
 
 namespace wasmplug::release {
 namespace fs = std::filesystem;
@@ -48,19 +49,28 @@ std::optional<ConfigSource> plan_config(const Plan& plan) {
 }
 
 bool has_content(const Plan& plan, const State& state, const std::string& config) {
+    // Where only a tag is written, it is the whole of what the target says.
+    const bool only_tag = state.content.url == state.version;
     return state.content.sha256 == plan.sha256 &&
-           repository_of(state.content.url) == repository_of(plan.url) &&
+           (only_tag ? state.version == plan.to
+                     : repository_of(state.content.url) == repository_of(plan.url)) &&
            (config.empty() || state.content.config_hash == config);
 }
 
-std::optional<GateRecord> record_on(const State& state, const Plan& plan, const Wave& wave) {
-    const auto found = std::ranges::find(state.annotations, ledger_rollout_key,
-                                         &std::pair<std::string, std::string>::first);
-    if (found == state.annotations.end()) {
+// The key under which the plan remembers for a wave.
+std::string plan_key(const Wave& wave) {
+    return std::string(ledger_rollout_key) + "." + wave.name;
+}
+
+std::optional<GateRecord> record_in(const Annotations& annotations, const std::string& key,
+                                    const Plan& plan, const Wave& wave) {
+    const auto found =
+        std::ranges::find(annotations, key, &std::pair<std::string, std::string>::first);
+    if (found == annotations.end()) {
         return std::nullopt;
     }
     try {
-        const auto json = parse_json(found->second, std::string(ledger_rollout_key));
+        const auto json = parse_json(found->second, key);
         GateRecord record{json.value("plan", ""), json.value("wave", ""), json.value("sha256", ""),
                           json.value("gate", ""), json.value("why", ""),  json.value("at", ""),
                           json.value("by", "")};
@@ -84,7 +94,31 @@ const Located* lead_of(const WaveStatus& wave) {
     return nullptr;
 }
 
-void read_wave(const Plan& plan, const std::string& config, WaveStatus& status) {
+// The same target as it is on disk now.
+Located read_again(const Located& located, const Cancel& cancel) {
+    const auto now = open_targets(
+        {.kind = Target::Kind::file, .path = located.file.name(), .resource = {}, .name = {}},
+        {.name = located.ns.empty() ? located.name : located.ns + "/" + located.name,
+         .values_path = {},
+         .image = {}},
+        cancel);
+    return now.front().targets.front();
+}
+
+// What a wave names in one file, out of one tree.
+FileTargets open_named(const fs::path& path, const std::vector<const WaveTarget*>& targets,
+                       const std::string& image) {
+    const auto file = yaml::File::read(path);
+    FileTargets all{path, {}};
+    for (const auto* target : targets) {
+        all.targets.push_back(pick_one(
+            file, {.name = target->name, .values_path = target->values_path, .image = image}));
+    }
+    return all;
+}
+
+void read_wave(const Plan& plan, const Annotations& remembered, const std::string& config,
+               WaveStatus& status) {
     bool left = false;
     for (const auto& file : status.files) {
         for (const auto& located : file.targets) {
@@ -104,8 +138,15 @@ void read_wave(const Plan& plan, const std::string& config, WaveStatus& status) 
             }
         }
     }
-    if (const Located* lead = lead_of(status)) {
-        status.record = record_on(state_of(*lead), plan, *status.wave);
+    const Located* lead = lead_of(status);
+    status.record = lead == nullptr
+                        ? record_in(remembered, plan_key(*status.wave), plan, *status.wave)
+                        : record_in(state_of(*lead).annotations, std::string(ledger_rollout_key),
+                                    plan, *status.wave);
+    if (lead == nullptr && status.changed == 0 && status.record &&
+        status.record->answer == "rolled back") {
+        left = true;
+        status.bad = status.record->reason;
     }
     const bool has_gates = !status.wave->gates.empty() || status.wave->pause;
     status.state = judge_wave(status.targets, status.changed, left, has_gates, status.record);
@@ -251,35 +292,38 @@ RolloutStatus read_status(const Plan& plan, const Cancel& cancel) {
     }
     const auto config = plan_config(plan);
     const std::string hash = config ? config_hash(config->node) : std::string();
+    // Not those of when the plan was read: a run writes them, and so does a person beside it.
+    const Annotations remembered = read_plan(plan.path).annotations;
     RolloutStatus status;
     std::set<std::string> seen;
     for (const auto& wave : plan.waves) {
         WaveStatus one;
         one.wave = &wave;
-        std::vector<std::pair<fs::path, std::string>> wanted;
+        std::vector<std::pair<fs::path, std::vector<const WaveTarget*>>> wanted;
         for (const auto& target : wave.targets) {
             for (const auto& path : expand(plan, target)) {
-                if (!seen.insert(fs::weakly_canonical(path).string() + "\n" + target.name).second) {
+                if (!seen.insert(fs::weakly_canonical(path).string() + "\n" + target.name + "\n" +
+                                 target.values_path)
+                         .second) {
                     throw plan.file.error(target.range,
                                           fmt::format("{} is in the plan twice", path.string()));
                 }
-                wanted.emplace_back(path, target.name);
+                const auto at =
+                    std::ranges::find(wanted, path, [](const auto& file) { return file.first; });
+                if (at == wanted.end()) {
+                    wanted.push_back({path, {&target}});
+                } else {
+                    at->second.push_back(&target);
+                }
             }
         }
         one.files = parallel(
             wanted.size(),
             [&](std::size_t i) {
-                const Selection selection{
-                    .name = wanted[i].second, .values_path = {}, .image = repository_of(plan.url)};
-                return open_targets({.kind = Target::Kind::file,
-                                     .path = wanted[i].first,
-                                     .resource = {},
-                                     .name = {}},
-                                    selection, cancel)
-                    .front();
+                return open_named(wanted[i].first, wanted[i].second, repository_of(plan.url));
             },
             cancel);
-        read_wave(plan, hash, one);
+        read_wave(plan, remembered, hash, one);
         status.waves.push_back(std::move(one));
     }
     return status;
@@ -327,21 +371,29 @@ std::optional<std::string> may_meet(const Located& a, const Located& b,
 }
 
 std::vector<Overlap> overlaps(const Plan& plan, const RolloutStatus& status) {
+    struct Placed {
+        const WaveStatus* wave;
+        const FileTargets* file;
+        const Located* located;
+    };
+
+    std::vector<Placed> all;
+    for (const auto& wave : status.waves) {
+        for (const auto& file : wave.files) {
+            for (const auto& located : file.targets) {
+                all.push_back({&wave, &file, &located});
+            }
+        }
+    }
     std::vector<Overlap> found;
-    for (std::size_t i = 0; i < status.waves.size(); ++i) {
-        for (std::size_t j = i + 1; j < status.waves.size(); ++j) {
-            if (status.waves[i].wave->cluster != status.waves[j].wave->cluster) {
+    for (auto one = all.begin(); one != all.end(); ++one) {
+        for (auto other = one + 1; other != all.end(); ++other) {
+            if (one->wave->wave->cluster != other->wave->wave->cluster) {
                 continue;
             }
-            for (const auto& first : status.waves[i].files) {
-                for (const auto& second : status.waves[j].files) {
-                    const auto why =
-                        may_meet(first.targets[0], second.targets[0], plan.root_namespace);
-                    if (why) {
-                        found.push_back({place_of(first, first.targets[0]),
-                                         place_of(second, second.targets[0]), *why});
-                    }
-                }
+            if (const auto why = may_meet(*one->located, *other->located, plan.root_namespace)) {
+                found.push_back({place_of(*one->file, *one->located),
+                                 place_of(*other->file, *other->located), *why});
             }
         }
     }
@@ -365,16 +417,19 @@ std::vector<FileSteps> prepare_undo(const Plan& plan, const WaveStatus& wave, Re
                                     Services& services) {
     std::vector<FileTargets> files;
     for (const auto& file : wave.files) {
-        if (has_content(plan, state_of(file.targets[0]), {})) {
-            files.push_back(file);
+        FileTargets some{file.path, {}};
+        std::ranges::copy_if(
+            file.targets, std::back_inserter(some.targets),
+            [&](const Located& located) { return has_content(plan, state_of(located), {}); });
+        if (!some.targets.empty()) {
+            files.push_back(std::move(some));
         }
     }
     return prepare(
         files,
         [&](const Located& located) {
-            Step step = plan_rollback(located, {}, recording, [&] {
-                return past_states(located, read_git_history(located.file.name(), services));
-            });
+            Step step =
+                plan_rollback(located, {}, recording, [&] { return past_of(located, services); });
             const bool remembers = std::ranges::count(step.before.annotations, ledger_rollout_key,
                                                       &std::pair<std::string, std::string>::first);
             if (remembers) {
@@ -385,43 +440,60 @@ std::vector<FileSteps> prepare_undo(const Plan& plan, const WaveStatus& wave, Re
         services.cancel);
 }
 
-std::optional<fs::path> remember_gate(const WaveStatus& wave, const GateRecord& record,
-                                      const Cancel& cancel) {
+bool keeps_records(const WaveStatus& wave) {
+    return lead_of(wave) != nullptr;
+}
+
+std::optional<GateRecord> remembered_gate(const Plan& plan, const WaveStatus& wave,
+                                          const Cancel& cancel) {
+    const Located* lead = lead_of(wave);
+    return lead == nullptr
+               ? record_in(read_plan(plan.path).annotations, plan_key(*wave.wave), plan, *wave.wave)
+               : record_in(state_of(read_again(*lead, cancel)).annotations,
+                           std::string(ledger_rollout_key), plan, *wave.wave);
+}
+
+std::optional<fs::path> remember_gate(const Plan& plan, const WaveStatus& wave,
+                                      const GateRecord& record, const Cancel& cancel) {
+    const nlohmann::ordered_json json = {{"plan", record.plan},     {"wave", record.wave},
+                                         {"sha256", record.sha256}, {"gate", record.answer},
+                                         {"why", record.reason},    {"at", record.at},
+                                         {"by", record.by}};
     const Located* lead = lead_of(wave);
     if (lead == nullptr) {
-        return std::nullopt;
+        yaml::Editor editor(yaml::File::read(plan.path));
+        const std::string before(editor.text());
+        editor.set(0, yaml::Path{"metadata"} / "annotations" / plan_key(*wave.wave),
+                   compact_json(json), {"kind"});
+        if (!editor.changed()) {
+            return std::nullopt;
+        }
+        write_files({{plan.path, before, std::string(editor.text())}}, cancel);
+        return plan.path;
     }
-    nlohmann::ordered_json json = {{"plan", record.plan},     {"wave", record.wave},
-                                   {"sha256", record.sha256}, {"gate", record.answer},
-                                   {"why", record.reason},    {"at", record.at},
-                                   {"by", record.by}};
-    const fs::path path = lead->file.name();
     // The wave may have been written since it was read.
-    const auto now =
-        open_targets({.kind = Target::Kind::file, .path = path, .resource = {}, .name = {}},
-                     {.name = lead->ns.empty() ? lead->name : lead->ns + "/" + lead->name,
-                      .values_path = {},
-                      .image = {}},
-                     cancel);
-    const Located& located = now.front().targets.front();
+    const Located located = read_again(*lead, cancel);
     Change change;
     change.annotations.set = {{std::string(ledger_rollout_key), compact_json(json)}};
     const Applied applied = apply_changes({located}, {change});
     if (applied.text == *located.text) {
         return std::nullopt;
     }
-    write_files({{path, *located.text, applied.text}}, cancel);
-    return path;
+    write_files({{lead->file.name(), *located.text, applied.text}}, cancel);
+    return lead->file.name();
 }
 
-WaveVerdict judge_gates(const std::vector<Gate>& gates, bool promoted, Services& services) {
+WaveVerdict judge_gates(const std::vector<Gate>& gates, const Promoted& promoted, bool wait,
+                        Services& services) {
     WaveVerdict all;
     all.verdict = {Verdict::Answer::passed, {}};
     for (const auto& gate : gates) {
-        if (promoted && std::holds_alternative<ManualCheck>(gate.check)) {
+        const bool asks_a_person =
+            std::holds_alternative<ManualCheck>(gate.check) || gate.count == 0;
+        if (asks_a_person && promoted()) {
             continue;
         }
-        all.reports.push_back(run_gate(gate, services));
+        all.reports.push_back(run_gate(gate, services, wait ? promoted : Promoted{}));
         const auto& report = all.reports.back();
         std::string value =
             report.measurements.empty() ? std::string() : report.measurements.back().value;

@@ -13,13 +13,15 @@
 
 namespace wasmplug::release {
 
-// What the gates of a wave have said, as its first target remembers it in an annotation. It is
-// about one digest: with another version it says nothing.
+// What the gates of a wave have said, as its first target remembers it in an annotation; where no
+// target of the wave can hold one (patches, Helm values) the plan's own file does, under a key for
+// each wave. It is about one digest: with another version it says nothing.
 struct GateRecord {
     std::string plan;
     std::string wave;
     std::string sha256;
-    std::string answer;  // "passed", "promoted", "failed", "inconclusive", "waiting", "paused"
+    std::string answer;  // "passed", "promoted", "failed", "inconclusive", "waiting", "paused",
+                         // and of a wave without a ledger "rolled back"
     std::string reason;
     std::string at;
     std::string by;
@@ -61,7 +63,7 @@ struct Overlap {
     std::string first, second, why;
 };
 
-// Pairs of different waves that are not provably disjoint (reference of the rule: istiod runs
+// Pairs that are not provably disjoint, of one wave or of two (reference of the rule: istiod runs
 // every plugin that matches; matchLabels are ANDed equalities).
 std::vector<Overlap> overlaps(const Plan& plan, const RolloutStatus& status);
 
@@ -77,17 +79,26 @@ std::vector<FileSteps> prepare_wave(const Plan& plan, const WaveStatus& wave, Re
 std::vector<FileSteps> prepare_undo(const Plan& plan, const WaveStatus& wave, Recording recording,
                                     Services& services);
 
-// Writes what the gates said onto the wave's first target, and returns the file. Nothing when no
-// target keeps a ledger, or it says so already.
-std::optional<std::filesystem::path> remember_gate(const WaveStatus& wave, const GateRecord& record,
-                                                   const Cancel& cancel);
+// Writes what the gates said onto the wave's first target that keeps a ledger, else into the plan,
+// and returns the file. Nothing when it says so already.
+std::optional<std::filesystem::path> remember_gate(const Plan& plan, const WaveStatus& wave,
+                                                   const GateRecord& record, const Cancel& cancel);
+
+// What is remembered now, whatever `wave` found when it was read.
+std::optional<GateRecord> remembered_gate(const Plan& plan, const WaveStatus& wave,
+                                          const Cancel& cancel);
+
+// Whether a target of the wave can remember what gates say; else the plan has to.
+bool keeps_records(const WaveStatus& wave);
 
 struct WaveVerdict {
     Verdict verdict;
     std::vector<GateReport> reports;
 };
 
-// Runs the gates in order until one does not pass. `promoted` passes the manual ones.
-WaveVerdict judge_gates(const std::vector<Gate>& gates, bool promoted, Services& services);
+// Runs the gates in order until one does not pass. Once `promoted` the manual ones pass, and those
+// that are measured until then; with `wait` these are waited for.
+WaveVerdict judge_gates(const std::vector<Gate>& gates, const Promoted& promoted, bool wait,
+                        Services& services);
 
 }  // namespace wasmplug::release

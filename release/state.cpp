@@ -52,9 +52,9 @@ State state_of(const Located& located) {
     }
     if (const auto reference = try_parse_reference(state.content.url)) {
         state.version = reference->tag;
-        if (reference->digest.starts_with("sha256:")) {
-            state.content.sha256 = reference->digest.substr(7);
-        }
+    }
+    if (const auto digest = state.content.url.find("@sha256:"); digest != npos) {
+        state.content.sha256 = state.content.url.substr(digest + 8);
     }
     if (tag != nullptr) {
         state.version = tag->text().substr(0, tag->text().find('@'));

@@ -254,6 +254,9 @@ Step plan_update(const Located& located, const Wanted& wanted, const Recording& 
     const Content& now = step.before.content;
     step.after = {wanted.url, wanted.sha256, now.config_hash};
     step.version_after = wanted.version;
+    if (located.form != Form::object && located.site(Role::url) == nullptr) {
+        step.after.url = wanted.version;  // of the name only the tag is written there
+    }
     State next = step.before;
     if (wanted.config) {
         step.after.config_hash = config_hash(wanted.config->node);

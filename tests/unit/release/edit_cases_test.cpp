@@ -182,6 +182,11 @@ std::string run(const EditCase& one, const std::string& before) {
         for (const auto& note : applied.notes) {
             notes += "!! " + note + "\n";
         }
+        for (const auto& located : targets_of(one, applied.text)) {
+            const auto again = one.has("off") ? plan_switch(located, true, recording_for(one))
+                                              : plan_update(located, wanted_for(one), {});
+            EXPECT_FALSE(again.changed) << "a second time";
+        }
         if (!one.has("ledger")) {
             EXPECT_EQ(taken_back(one, applied.text, steps), before) << "the way back";
         }

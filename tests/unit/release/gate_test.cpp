@@ -219,5 +219,31 @@ TEST(Gate, OnlyAPersonOpensAManualGate) {
               Answer::waiting);
 }
 
+TEST(Gate, OfCountZeroGoesOnUntilAPersonPromotes) {
+    World world;
+    unsigned asked = 0;
+    world.services.send = [&](const HttpRequest&, const Cancel&) {
+        ++asked;
+        return HttpResponse{200, {}, "", {}};
+    };
+    const Gate gate{.name = "h", .check = HttpCheck{"http://x/", 200, ""}, .count = 0};
+    EXPECT_EQ(run_gate(gate, world.services).verdict.answer, Answer::waiting);
+    EXPECT_EQ(asked, 1U);
+    const auto report = run_gate(gate, world.services, [&] { return asked == 5; });
+    EXPECT_EQ(report.verdict.answer, Answer::passed);
+    EXPECT_EQ(report.measurements.size(), 4U);
+}
+
+TEST(Gate, OfCountZeroFailsWhileItWaits) {
+    World world;
+    unsigned asked = 0;
+    world.services.send = [&](const HttpRequest&, const Cancel&) {
+        return HttpResponse{++asked < 3 ? 200 : 500, {}, "", {}};
+    };
+    const Gate gate{.name = "h", .check = HttpCheck{"http://x/", 200, ""}, .count = 0};
+    EXPECT_EQ(run_gate(gate, world.services, [] { return false; }).verdict.answer, Answer::failed);
+    EXPECT_EQ(asked, 3U);
+}
+
 }  // namespace
 }  // namespace wasmplug::release

@@ -115,7 +115,7 @@ class RandomFile {
         const auto files = prepare(targets, plan, Cancel{});
         ASSERT_TRUE(files.front().steps.front().changed) << journal;
         if (on_disk_) {
-            write_steps(files, Cancel{});
+            write_files({{path_, files.front().before, files.front().after}}, Cancel{});
             text_ = read_file(path_);
             EXPECT_EQ(text_, files.front().after);
         } else {

@@ -1,0 +1,180 @@
+// What update is held to, and what diff says of a revision.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/require.hpp"
+#include "tests/support/sandbox.hpp"
+
+namespace wasmplug::test {
+namespace {
+
+const std::string digest(64, 'a');
+
+class UpdateUnderAPolicy : public testing::Test {
+  protected:
+    void SetUp() override {
+        sandbox_.write(".git/HEAD", "");  // the root of a work tree
+        sandbox_.write(".wasmplug/policy.yaml",
+                       "registries: {allowed: [good.example]}\ntags: {forbidden: [latest]}\n"
+                       "digest: required\nlabels: {required: [team]}\n");
+        sandbox_.write("deploy/auth.yaml", before_);
+    }
+
+    ProcessResult update(const std::string& reference, std::vector<std::string> more = {}) {
+        std::vector<std::string> words{"update", "deploy/auth.yaml", reference, "--sha256",
+                                       digest,   "--offline"};
+        words.insert(words.end(), more.begin(), more.end());
+        return sandbox_.run(words);
+    }
+
+    Sandbox sandbox_;
+    const std::string before_ =
+        "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata:\n  name: auth\n"
+        "spec:\n  url: oci://good.example/auth:1.0.0\n";
+};
+
+TEST_F(UpdateUnderAPolicy, RefusesARegistryThatIsNotAllowedAndWritesNothing) {
+    const auto refused = update("evil.example/auth:1.1.0");
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find("deploy/auth.yaml:"), std::string::npos) << refused.err;
+    EXPECT_NE(refused.err.find("evil.example is not allowed"), std::string::npos) << refused.err;
+    EXPECT_NE(refused.err.find("WP401"), std::string::npos) << refused.err;
+    EXPECT_EQ(sandbox_.read("deploy/auth.yaml"), before_);
+    EXPECT_EQ(update("good.example/auth:latest").exit_code, 1);
+    EXPECT_EQ(update("evil.example/auth:1.1.0", {"--dry-run"}).exit_code, 1);
+    EXPECT_EQ(sandbox_.read("deploy/auth.yaml"), before_);
+    EXPECT_EQ(update("evil.example/auth:1.1.0", {"--no-policy"}).exit_code, 0);
+}
+
+TEST_F(UpdateUnderAPolicy, WarnsOfWhatWasThereBefore) {
+    const auto updated = update("good.example/auth:1.1.0");
+    EXPECT_EQ(updated.exit_code, 0) << updated.err;
+    EXPECT_NE(updated.err.find("against the policy as before"), std::string::npos) << updated.err;
+    EXPECT_NE(updated.err.find("team"), std::string::npos) << updated.err;
+    const auto back = sandbox_.run({"rollback", "deploy/auth.yaml", "--offline"});
+    EXPECT_EQ(back.exit_code, 0) << "no policy stands in the way back: " << back.err;
+}
+
+TEST_F(UpdateUnderAPolicy, TakesThePolicyThatIsNamed) {
+    sandbox_.write("strict.yaml", "registries: {allowed: [other.example]}\n");
+    EXPECT_EQ(update("good.example/auth:1.1.0", {"--policy", "strict.yaml"}).exit_code, 1);
+    EXPECT_EQ(update("other.example/auth:1.1.0", {"--policy", "strict.yaml"}).exit_code, 0);
+}
+
+TEST(DiffWithARevision, NamesWhatMovedSince) {
+    Sandbox sandbox;
+    sandbox.write("m.yaml",
+                  "apiVersion: extensions.istio.io/v1alpha1\nkind: TrafficExtension\nmetadata:\n"
+                  "  name: auth\nspec:\n  wasm:\n    url: oci://r.example/auth:1.0.0\n"
+                  "    pluginConfig:\n      limit: 5\n");
+    sandbox.write("new.yaml", "limit: 7\n");
+    const auto go_to = [&](const std::string& tag, std::vector<std::string> more = {}) {
+        std::vector<std::string> words{"update", "m.yaml", "r.example/auth:" + tag, "--sha256",
+                                       digest};
+        words.insert(words.end(), more.begin(), more.end());
+        ASSERT_EQ(sandbox.run(words).exit_code, 0);
+    };
+    go_to("1.1.0", {"--config", "new.yaml"});
+    go_to("1.2.0");
+    const auto one = sandbox.json({"diff", "m.yaml", "--revision", "1"}, 3);
+    const auto& changes = one.at("documents")[0].at("changes");
+    ASSERT_EQ(changes.size(), 3U) << one.dump(2);
+    EXPECT_EQ(changes[0].at("path"), "spec.wasm.url");
+    EXPECT_EQ(changes[0].at("from"), "oci://r.example/auth:1.0.0");
+    EXPECT_EQ(changes[0].at("to"), "oci://r.example/auth:1.2.0");
+    EXPECT_EQ(one.at("from"), "m.yaml@1");
+    const auto config = std::find_if(changes.begin(), changes.end(), [](const auto& change) {
+        return change.at("path") == "spec.wasm.pluginConfig.limit";
+    });
+    ASSERT_NE(config, changes.end());
+    EXPECT_EQ(config->at("from"), 5);
+
+    const auto now = sandbox.run({"diff", "m.yaml", "--revision", "3"});
+    EXPECT_EQ(now.exit_code, 0) << now.out;
+    const auto none = sandbox.run({"diff", "m.yaml", "--revision", "9"});
+    EXPECT_EQ(none.exit_code, 1);
+    EXPECT_NE(none.err.find("unable to find revision 9"), std::string::npos) << none.err;
+    EXPECT_EQ(sandbox.run({"diff", "m.yaml", "--revision", "HEAD"}).exit_code, 2);
+}
+
+class RollbackByGit : public testing::Test {
+  protected:
+    void SetUp() override {
+        WASMPLUG_NEEDS_PROGRAM("git");
+        shell(
+            "git init -q -b main repo && cd repo && git config user.name tests && "
+            "git config user.email tests@example.invalid");
+        commit("values.yaml", "1.0.0", "First");
+    }
+
+    void shell(const std::string& script) {
+        const auto result = sandbox_.shell(script);
+        ASSERT_EQ(result.exit_code, 0) << script << "\n" << result.err;
+    }
+
+    static std::string values(const std::string& tag) {
+        return "# of the chart\nwasm:\n  url: r.example/auth:" + tag + "   # ours\n";
+    }
+
+    void commit(const std::string& name, const std::string& tag, const std::string& message) {
+        sandbox_.write("repo/" + name, values(tag));
+        shell("cd repo && git add -A && git commit -q -m '" + message + "'");
+    }
+
+    ProcessResult rollback(const std::string& file) {
+        return sandbox_.run({"rollback", file, "--path", "wasm.url", "--offline"});
+    }
+
+    Sandbox sandbox_;
+};
+
+TEST_F(RollbackByGit, FollowsTheFileThroughARename) {
+    commit("values.yaml", "1.1.0", "Second");
+    shell("cd repo && git mv values.yaml moved.yaml && git commit -q -m Move");
+    commit("moved.yaml", "1.2.0", "Third");
+    EXPECT_EQ(rollback("repo/moved.yaml").exit_code, 0);
+    EXPECT_EQ(sandbox_.read("repo/moved.yaml"), values("1.1.0"));
+    shell("cd repo && git commit -qam 'Go back'");
+    EXPECT_EQ(rollback("repo/moved.yaml").exit_code, 0) << "further, and not forth";
+    EXPECT_EQ(sandbox_.read("repo/moved.yaml"), values("1.0.0"));
+}
+
+TEST_F(RollbackByGit, TakesAMergeForOneStep) {
+    shell("cd repo && git checkout -q -b side");
+    commit("values.yaml", "1.1.0", "Side one");
+    commit("values.yaml", "1.1.1", "Side two");
+    shell(
+        "cd repo && git checkout -q main && git commit -q --allow-empty -m Elsewhere && "
+        "git merge -q --no-ff -m Merge side");
+    EXPECT_EQ(rollback("repo/values.yaml").exit_code, 0);
+    EXPECT_EQ(sandbox_.read("repo/values.yaml"), values("1.0.0"));
+}
+
+TEST_F(RollbackByGit, SaysThatAShallowCloneMayHoldTooLittle) {
+    commit("values.yaml", "1.1.0", "Second");
+    shell("git clone -q --depth 1 \"file://$PWD/repo\" shallow");
+    const auto refused = rollback("shallow/values.yaml");
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find("shallow"), std::string::npos) << refused.err;
+    EXPECT_NE(refused.err.find("git fetch --unshallow"), std::string::npos) << refused.err;
+    shell("cd shallow && git fetch -q --unshallow");
+    EXPECT_EQ(rollback("shallow/values.yaml").exit_code, 0);
+    EXPECT_EQ(sandbox_.read("shallow/values.yaml"), values("1.0.0"));
+}
+
+TEST_F(RollbackByGit, RunsNoHookAndTakesNoLock) {
+    commit("values.yaml", "1.1.0", "Second");
+    sandbox_.write("repo/.git/hooks/post-checkout", "#!/bin/sh\ntouch \"$PWD/trapped\"\n");
+    shell("chmod +x repo/.git/hooks/post-checkout && touch repo/.git/index.lock");
+    EXPECT_EQ(rollback("repo/values.yaml").exit_code, 0);
+    EXPECT_EQ(sandbox_.read("repo/values.yaml"), values("1.0.0"));
+    EXPECT_FALSE(sandbox_.exists("repo/trapped"));
+    EXPECT_TRUE(sandbox_.exists("repo/.git/index.lock"));
+}
+
+}  // namespace
+}  // namespace wasmplug::test

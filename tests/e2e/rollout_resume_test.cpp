@@ -1,0 +1,273 @@
+// Rollouts that are killed, that cannot be undone, that wait for a person, and over targets that
+// can remember nothing themselves.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/require.hpp"
+#include "tests/support/sandbox.hpp"
+
+namespace wasmplug::test {
+namespace {
+
+constexpr int waves = 3;
+constexpr int files_of_a_wave = 3;
+
+const std::string old_digest(64, 'a');
+const std::string new_digest(64, 'b');
+
+std::string file_of(int wave, int number) {
+    return fmt::format("deploy/wave-{}/team-{}.yaml", wave, number);
+}
+
+class SmallRollout : public testing::Test {
+  protected:
+    void SetUp() override {
+        for (int wave = 1; wave <= waves; ++wave) {
+            for (int i = 0; i < files_of_a_wave; ++i) {
+                sandbox_.write(file_of(wave, i),
+                               fmt::format("apiVersion: extensions.istio.io/v1alpha1\n"
+                                           "kind: WasmPlugin\nmetadata:\n  name: auth\n"
+                                           "  namespace: team-{}-{}\nspec:\n"
+                                           "  url: oci://r.example/auth:1.3.0\n  sha256: {}\n",
+                                           wave, i, old_digest));
+            }
+        }
+    }
+
+    // A gate for every wave: these lines of sh, with the wave's name as $1.
+    void write_plan(const std::string& script, const std::string& more = "") {
+        sandbox_.write("gate", script);
+        std::string text = fmt::format(
+            "apiVersion: wasmplug.dev/v1alpha1\nkind: RolloutPlan\nmetadata: {{name: auth}}\n"
+            "plugin:\n  url: oci://r.example/auth\n  to: \"1.4.0\"\n  sha256: {}\n"
+            "gates:\n- name: check\n  command: [sh, gate, \"{{{{wave.name}}}}\"]\n{}waves:\n",
+            new_digest, more);
+        for (int wave = 1; wave <= waves; ++wave) {
+            text += fmt::format("- name: wave-{0}\n  targets: [{{file: \"deploy/wave-{0}/*\"}}]\n",
+                                wave);
+        }
+        sandbox_.write("plan.yaml", text);
+    }
+
+    std::vector<std::string> states() {
+        std::vector<std::string> all;
+        const auto status = sandbox_.json({"rollout", "status", "plan.yaml"});
+        for (const auto& wave : status.at("waves")) {
+            all.push_back(wave.at("state"));
+        }
+        return all;
+    }
+
+    int changed_files() const {
+        int changed = 0;
+        for (int wave = 1; wave <= waves; ++wave) {
+            for (int i = 0; i < files_of_a_wave; ++i) {
+                changed += sandbox_.read(file_of(wave, i)).find("\n  sha256: " + new_digest) !=
+                           std::string::npos;
+            }
+        }
+        return changed;
+    }
+
+    using States = std::vector<std::string>;
+    Sandbox sandbox_;
+};
+
+TEST_F(SmallRollout, KilledAtAGateItGoesOnWhereItStood) {
+    write_plan(
+        "[ \"$1\" = wave-2 ] && [ ! -e killed ] && { touch killed; kill -9 $PPID; }\n"
+        "echo \"$1\" >>asked\n");
+    EXPECT_EQ(sandbox_.run({"rollout", "run", "plan.yaml"}).exit_code, 128 + SIGKILL);
+    EXPECT_EQ(states(), (States{"passed", "changed", "pending"}));
+    EXPECT_EQ(changed_files(), 2 * files_of_a_wave);
+    const auto again = sandbox_.run({"rollout", "run", "plan.yaml"});
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_EQ(states(), (States{"passed", "passed", "passed"}));
+    EXPECT_NE(sandbox_.read("asked").find("wave-2\nwave-3\n"), std::string::npos)
+        << "the gate of the wave before is not asked again: " << sandbox_.read("asked");
+}
+
+TEST_F(SmallRollout, KilledAmidTheFilesOfAWaveItGoesOnWithTheRest) {
+    WASMPLUG_NEEDS_PROGRAM("strace");
+    write_plan("exit 0\n");
+    // Two of the second wave: three files and what their gate said went before.
+    const auto killed = sandbox_.run_program(
+        {"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=rename", "-e",
+         "inject=rename:signal=KILL:when=6", "wasmplug", "rollout", "run", "plan.yaml"});
+    ASSERT_EQ(killed.exit_code, 128 + SIGKILL) << killed.err;
+    EXPECT_EQ(states(), (States{"passed", "partial", "pending"}));
+    const auto again = sandbox_.run({"rollout", "run", "plan.yaml"});
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_EQ(changed_files(), waves * files_of_a_wave);
+    for (int i = 0; i < files_of_a_wave; ++i) {
+        EXPECT_EQ(sandbox_.json({"history", file_of(2, i)}).at("revisions").size(), 2U);
+    }
+}
+
+TEST_F(SmallRollout, EndsWithSixWhenTheWayBackFailsAndSaysWhere) {
+    // Somebody takes the history of one file away while its wave is being judged.
+    write_plan(
+        "[ \"$1\" = wave-2 ] || exit 0\n"
+        "sed -i -e '/wasmplug.dev/d' -e '/annotations:/d' deploy/wave-1/team-1.yaml\n"
+        "exit 1\n");
+    const auto result = sandbox_.run({"rollout", "run", "plan.yaml"});
+    EXPECT_EQ(result.exit_code, 6) << result.err;
+    EXPECT_NE(result.err.find("deploy/wave-1/team-1.yaml"), std::string::npos) << result.err;
+    EXPECT_EQ(states()[1], "rolled back") << "the others went back";
+    EXPECT_NE(states()[0], "pending");
+    EXPECT_EQ(changed_files(), files_of_a_wave) << "a wave goes back as a whole or not";
+}
+
+TEST_F(SmallRollout, AGateOfCountZeroIsMeasuredUntilAPersonPromotes) {
+    write_plan("echo \"$1\" >>asked\n", "  count: 0\n  interval: 20ms\n");
+    auto running = std::async(std::launch::async, [this] {
+        return sandbox_.run({"rollout", "run", "plan.yaml"});
+    });
+    Sandbox other;
+    const auto plan = (sandbox_.work() / "plan.yaml").string();
+    for (int wave = 1; wave <= waves; ++wave) {
+        const std::string name = fmt::format("wave-{}", wave);
+        // Asked a second time: once was not enough.
+        const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+        while (!(sandbox_.exists("asked") &&
+                 sandbox_.read("asked").find(name + "\n" + name) != std::string::npos) &&
+               std::chrono::steady_clock::now() < give_up) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        EXPECT_EQ(other.run({"rollout", "promote", plan, "--wave", name}).exit_code, 0);
+    }
+    const auto result = running.get();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(states(), (States{"passed", "passed", "passed"}));
+}
+
+TEST_F(SmallRollout, AskedOnceAGateOfCountZeroWaitsForAPerson) {
+    write_plan("exit 0\n", "  count: 0\n");
+    ASSERT_EQ(sandbox_.run({"rollout", "next", "plan.yaml"}).exit_code, 0);
+    const auto gate = sandbox_.run({"rollout", "gate", "plan.yaml", "--wave", "wave-1"});
+    EXPECT_EQ(gate.exit_code, 4) << gate.err;
+    EXPECT_EQ(states(), (States{"waiting", "pending", "pending"}));
+    ASSERT_EQ(sandbox_.run({"rollout", "promote", "plan.yaml"}).exit_code, 0);
+    EXPECT_EQ(states(), (States{"passed", "pending", "pending"}));
+}
+
+TEST_F(SmallRollout, DrawsWhereItStands) {
+    write_plan("exit 0\n");
+    ASSERT_EQ(sandbox_.run({"rollout", "next", "plan.yaml"}).exit_code, 0);
+    const auto svg = sandbox_.run({"rollout", "status", "plan.yaml", "--as", "svg"}).out;
+    EXPECT_TRUE(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"")) << svg;
+    EXPECT_NE(svg.find(">3 of 3<"), std::string::npos);
+    EXPECT_NE(svg.find(">pending<"), std::string::npos);
+    EXPECT_EQ(
+        sandbox_.run({"rollout", "status", "plan.yaml", "--report", "svg=status.svg"}).exit_code,
+        0);
+    EXPECT_EQ(sandbox_.read("status.svg"), svg);
+    const auto mermaid = sandbox_.run({"rollout", "status", "plan.yaml", "--as", "mermaid"}).out;
+    EXPECT_NE(mermaid.find("w0 --> w1"), std::string::npos) << mermaid;
+}
+
+TEST_F(SmallRollout, RefusesTwoPluginsOfOneFileThatBothRunOnAWorkload) {
+    const std::string one =
+        "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {{name: {0}, "
+        "namespace: shop}}\nspec:\n  selector: {{matchLabels: {{{1}: web}}}}\n"
+        "  url: oci://r.example/auth:1.3.0\n  sha256: {2}\n";
+    sandbox_.write("both.yaml", fmt::format(fmt::runtime(one), "a", "app", old_digest) + "---\n" +
+                                    fmt::format(fmt::runtime(one), "b", "tier", old_digest));
+    write_plan("exit 0\n");
+    std::string plan = sandbox_.read("plan.yaml");
+    plan.erase(plan.find("waves:"));
+    sandbox_.write("plan.yaml", plan +
+                                    "waves:\n- name: all\n  targets:\n  - {file: both.yaml, name: "
+                                    "shop/a}\n  - {file: both.yaml, name: shop/b}\n");
+    const auto result = sandbox_.run({"rollout", "next", "plan.yaml"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_NE(result.err.find("both.yaml (a) and both.yaml (b) are not disjoint"),
+              std::string::npos)
+        << result.err;
+
+    std::string both = sandbox_.read("both.yaml");
+    both.replace(both.find("tier: web"), 9, "app: db");
+    sandbox_.write("both.yaml", both);
+    ASSERT_EQ(sandbox_.run({"rollout", "run", "plan.yaml"}).exit_code, 0);
+    const auto status = sandbox_.json({"rollout", "status", "plan.yaml"});
+    EXPECT_EQ(status.at("waves")[0].at("changed"), 2);
+    EXPECT_EQ(sandbox_.run({"rollout", "abort", "plan.yaml"}).exit_code, 0);
+    EXPECT_EQ(sandbox_.json({"rollout", "status", "plan.yaml"}).at("waves")[0].at("changed"), 0);
+}
+
+class ValuesRollout : public testing::Test {
+  protected:
+    void SetUp() override {
+        WASMPLUG_NEEDS_PROGRAM("git");
+        for (const char* place : {"dev", "prod"}) {
+            sandbox_.write(std::string(place) + "/values.yaml", before());
+        }
+        sandbox_.write("plan.yaml",
+                       fmt::format("apiVersion: wasmplug.dev/v1alpha1\nkind: RolloutPlan\n"
+                                   "plugin: {{url: oci://r.example/auth, to: 1.4.0, sha256: {}}}\n"
+                                   "gates:\n- {{name: check, command: [sh, gate, "
+                                   "\"{{{{wave.name}}}}\"]}}\nwaves:\n"
+                                   "- {{name: dev, targets: [{{file: dev/values.yaml, path: "
+                                   "wasm.image.tag}}]}}\n"
+                                   "- {{name: prod, targets: [{{file: prod/values.yaml, path: "
+                                   "wasm.image.tag}}]}}\n",
+                                   new_digest));
+        ASSERT_EQ(sandbox_
+                      .shell("git init -q -b main && git config user.name tests && git config "
+                             "user.email tests@example.invalid && git add -A && git commit -q -m "
+                             "'Declare the values'")
+                      .exit_code,
+                  0);
+    }
+
+    static std::string before() {
+        return "# of the chart\nwasm:\n  image:\n    repository: r.example/auth  # ours\n"
+               "    tag: \"1.3.0\"\n    digest: sha256:" +
+               old_digest + "\n";
+    }
+
+    std::vector<std::string> states() {
+        std::vector<std::string> all;
+        const auto status = sandbox_.json({"rollout", "status", "plan.yaml"});
+        for (const auto& wave : status.at("waves")) {
+            all.push_back(wave.at("state"));
+        }
+        return all;
+    }
+
+    Sandbox sandbox_;
+};
+
+TEST_F(ValuesRollout, IsRememberedInThePlan) {
+    sandbox_.write("gate", "exit 0\n");
+    const auto result = sandbox_.run({"rollout", "run", "plan.yaml", "--commit"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(states(), (std::vector<std::string>{"passed", "passed"}));
+    std::string after = before();
+    after.replace(after.find("1.3.0"), 5, "1.4.0");
+    after.replace(after.find(old_digest), 64, new_digest);
+    EXPECT_EQ(sandbox_.read("prod/values.yaml"), after);
+    EXPECT_NE(sandbox_.read("plan.yaml").find("wasmplug.dev/rollout.prod"), std::string::npos);
+    EXPECT_EQ(sandbox_.run_program({"git", "status", "--porcelain", "-uno"}).out, "");
+}
+
+TEST_F(ValuesRollout, GoesBackByGitAndIsNotTriedAgain) {
+    sandbox_.write("gate", "[ \"$1\" = dev ]\n");
+    const auto result = sandbox_.run({"rollout", "run", "plan.yaml", "--commit"});
+    EXPECT_EQ(result.exit_code, 3) << result.err;
+    EXPECT_EQ(sandbox_.read("dev/values.yaml"), before());
+    EXPECT_EQ(sandbox_.read("prod/values.yaml"), before());
+    EXPECT_EQ(states(), (std::vector<std::string>{"rolled back", "rolled back"}));
+    EXPECT_EQ(sandbox_.run({"rollout", "run", "plan.yaml"}).exit_code, 3);
+}
+
+}  // namespace
+}  // namespace wasmplug::test
