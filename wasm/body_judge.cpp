@@ -1,4 +1,5 @@
-// Values, memories, tables and references; control.cpp has blocks, branches, calls, exceptions.
+// Values, memories, tables and references; body_control.cpp has blocks, branches, calls,
+// exceptions.
 
 #include "wasm/body_judge.hpp"
 
@@ -326,7 +327,7 @@ bool BodyJudge::variable(std::uint8_t opcode, Bytes& in) {
             pop();
             return true;
         case 0x1b:
-            select(in);
+            select();
             return true;
         case 0x1c:
             select_typed(in);
@@ -364,7 +365,7 @@ bool BodyJudge::variable(std::uint8_t opcode, Bytes& in) {
     }
 }
 
-void BodyJudge::select(Bytes&) {
+void BodyJudge::select() {
     pop(Kind::i32);
     const Kind second = pop();
     const Kind first = pop();

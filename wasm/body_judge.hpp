@@ -63,7 +63,7 @@ class BodyJudge {
     void operate(const Operation& operation, Kind address);
     Kind memory_immediate(const Operation& operation, bool exact, Bytes& in);
     void lane_immediate(unsigned lanes, Bytes& in);
-    void select(Bytes& in);
+    void select();
     void select_typed(Bytes& in);
     void catches(Bytes& in);
     void indirect_call(bool tail, Bytes& in);

@@ -13,6 +13,7 @@
 #include "base/process.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/sandbox.hpp"
+#include "tests/unit/wasm/builder.hpp"
 #include "wasm/lint.hpp"
 #include "wasm/loading.hpp"
 
@@ -150,6 +151,26 @@ TEST(Build, GivesTinyGoItsOwnFlags) {
     EXPECT_NE(result.err.find("tinygo build -target=wasip1 -buildmode=c-shared"), std::string::npos)
         << result.err;
     EXPECT_NE(result.err.find("tinygo ended with 7"), std::string::npos) << result.err;
+}
+
+// No registry has TinyGo: a stand-in takes its command line and leaves a module where -o says.
+TEST(Build, TakesTheModuleThatTinyGoLeaves) {
+    Sandbox sandbox;
+    sandbox.write("p/go.mod", "module example.com/p\n");
+    sandbox.write("p/main.go", "package main\n");
+    sandbox.write("made.wasm", wasm::testing::smallest_plugin());
+    sandbox.add_script("tinygo", "echo \"$*\" > \"" + (sandbox.work() / "said").string() +
+                                     "\"\nwhile [ \"$1\" != -o ]; do shift; done\ncp \"" +
+                                     (sandbox.work() / "made.wasm").string() + "\" \"$2\"");
+    const auto module =
+        sandbox.json({"build", "p", "--compiler", "tinygo", "--no-optimize"})["modules"][0];
+    EXPECT_EQ(module["path"], "p/build/plugin.wasm");
+    EXPECT_EQ(sandbox.read("p/build/plugin.wasm"), wasm::testing::smallest_plugin());
+    const std::string said = sandbox.read("said");
+    EXPECT_TRUE(
+        said.starts_with("build -target=wasip1 -buildmode=c-shared -scheduler=none -no-debug -o /"))
+        << said;
+    EXPECT_TRUE(said.ends_with("/p/build/raw/plugin.wasm .\n")) << said;
 }
 
 TEST(Build, CompilesOnlyWhatChanged) {
