@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 
 // Between the pieces of one message: long enough for a proxy on this machine to have handed the
 // one before to its filters, so that a plugin sees the chunks that a test file wrote.
-constexpr auto pace = 15ms;
+constexpr auto pace = 20ms;
 
 sockaddr_in loopback_address(std::uint16_t port) {
     sockaddr_in address = {};
@@ -178,6 +178,12 @@ void Loopback::write_to(Connection& connection) {
         piece.bytes.erase(0, static_cast<std::size_t>(n));
         if (piece.bytes.empty() && !piece.then_close) {
             connection.out.pop_front();
+            if (!connection.out.empty()) {
+                // From now, not from when this one was due: after a late turn of the loop two
+                // pieces would leave together and arrive as one chunk.
+                auto& next = connection.out.front().not_before;
+                next = std::max(next, Clock::now() + pace);
+            }
         }
     }
 }
