@@ -63,6 +63,10 @@ std::size_t width_of(char32_t c) {
     return wide ? 2 : 1;
 }
 
+bool is_plain_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
+}
+
 std::size_t skip_escape(std::string_view text) {
     if (!text.starts_with("\x1b[")) {
         return 0;
@@ -142,6 +146,9 @@ std::size_t terminal_width(int fd, const Environment& environment) {
 }
 
 std::size_t display_width(std::string_view text) {
+    if (is_plain_ascii(text)) {
+        return text.size();
+    }
     std::size_t width = 0;
     while (!text.empty()) {
         if (const std::size_t escape = skip_escape(text)) {
@@ -215,6 +222,10 @@ bool turns_the_line(char32_t c) {
 }  // namespace
 
 std::string printable(std::string_view text) {
+    // Nearly every text, and all of it needs no look at single characters.
+    if (is_plain_ascii(text)) {
+        return std::string(text);
+    }
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {

@@ -169,7 +169,9 @@ std::optional<FetchReference> parse_fetch_reference(std::string_view text) {
     return reference;
 }
 
-PluginUrl read_plugin_url(std::string_view text) {
+namespace {
+
+PluginUrl read_anew(std::string_view text) {
     PluginUrl result;
     const auto as_request = parse_request_uri(text);
     result.api_server = cel_verdict(text, as_request);
@@ -183,6 +185,19 @@ PluginUrl read_plugin_url(std::string_view text) {
         read_transport(text, pushed.url, result);
     }
     return result;
+}
+
+}  // namespace
+
+PluginUrl read_plugin_url(std::string_view text) {
+    // Every layer asks about the same url, one after the other.
+    thread_local std::string last_text;
+    thread_local PluginUrl last = read_anew(last_text);
+    if (text != last_text) {
+        last = read_anew(text);
+        last_text = text;
+    }
+    return last;
 }
 
 bool pulls_again_by_default(std::string_view url) {

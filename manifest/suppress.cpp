@@ -79,9 +79,10 @@ void find_scope(const yaml::File& file, const Object& object, std::size_t commen
 std::vector<Suppression> find_suppressions(const Object& object) {
     std::vector<Suppression> found;
     const auto& file = object.file;
-    const auto text = file.text();
+    // Not a byte beyond its own document: a stream may hold a thousand.
+    const auto text = file.text().substr(0, object.range.end);
     auto at = text.find(mark, object.range.begin);
-    for (; at != npos && at < object.range.end; at = text.find(mark, at + 1)) {
+    for (; at != npos; at = text.find(mark, at + 1)) {
         const auto position = file.position(at);
         const auto line = file.line(position.line);
         const auto line_begin = text.rfind('\n', at) == npos ? 0 : text.rfind('\n', at) + 1;
