@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "base/json.hpp"
+#include "base/terminal.hpp"
 
 namespace wasmplug {
 namespace {
@@ -30,10 +31,17 @@ constexpr std::array<std::pair<std::string_view, ReportFormat>, 5> formats = {{
     {"gitlab", ReportFormat::gitlab},
 }};
 
-// XML 1.0 has no spelling at all for most control characters.
+// XML 1.0 has no spelling at all for most control characters, nor for U+FFFE and U+FFFF, and a
+// document with a byte that is no UTF-8 is not read at all.
 std::string xml(std::string_view text) {
+    auto shown = printable(text);
+    for (const std::string_view never : {"\xEF\xBF\xBE", "\xEF\xBF\xBF"}) {
+        for (auto at = shown.find(never); at != std::string::npos; at = shown.find(never, at)) {
+            shown.replace(at, never.size(), "?");
+        }
+    }
     std::string escaped;
-    for (const char c : text) {
+    for (const char c : shown) {
         switch (c) {
             case '&':
                 escaped += "&amp;";
@@ -54,11 +62,7 @@ std::string xml(std::string_view text) {
                 escaped += "&#9;";
                 break;
             default:
-                if (static_cast<unsigned char>(c) < 0x20) {
-                    escaped += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-                } else {
-                    escaped += c;
-                }
+                escaped += c;
         }
     }
     return escaped;
@@ -169,7 +173,7 @@ std::string junit(const Report& report) {
 // A '#' would begin a directive and a line break a new test point.
 std::string tap_text(std::string_view text) {
     std::string safe;
-    for (const char c : text) {
+    for (const char c : printable(text)) {
         if (c == '#') {
             safe += "\\#";
         } else {
@@ -198,7 +202,7 @@ std::string tap(const Report& report) {
             text += tap_text(": " + headline(item));
         }
         text += "\n";
-        std::string comment = all_lines(item);
+        std::string comment = printable(all_lines(item));
         for (std::size_t begin = 0; begin < comment.size();) {
             const auto end = std::min(comment.find('\n', begin), comment.size());
             if (item.outcome != Outcome::skipped) {
@@ -326,7 +330,7 @@ std::string sarif(const Report& report) {
 
 std::string github_data(std::string_view text, bool property) {
     std::string escaped;
-    for (const char c : text) {
+    for (const char c : printable(text)) {
         if (c == '%' || c == '\r' || c == '\n' || (property && (c == ':' || c == ','))) {
             escaped += fmt::format("%{:02X}", static_cast<unsigned char>(c));
         } else {
@@ -407,7 +411,7 @@ std::string gitlab(const Report& report) {
 
 std::string table_cell(std::string_view text) {
     std::string cell;
-    for (const char c : text) {
+    for (const char c : printable(text)) {
         if (c == '|') {
             cell += "\\|";
         } else if (c == '<') {

@@ -44,6 +44,11 @@ std::pair<char32_t, std::size_t> decode(std::string_view text) {
         }
         value = (value << 6U) | (byte(i) & 63U);
     }
+    // Longer than need be, half of a UTF-16 pair, or beyond Unicode: no UTF-8 either.
+    const char32_t least = size == 2 ? 0x80 : size == 3 ? 0x800 : 0x10000;
+    if (value < least || (value >= 0xD800 && value < 0xE000) || value > 0x10FFFF) {
+        return {0xFFFD, 1};
+    }
     return {value, size};
 }
 

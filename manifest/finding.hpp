@@ -64,18 +64,34 @@ class Trail {
     bool is_index_ = false;
 };
 
+// What is wrong with one object. Of a rule the first hundred are kept and the others counted: a
+// file with a million unknown fields is answered as soon as any other.
 class Findings {
   public:
     // The rule's own level, layer and fix unless others are given. Throws std::logic_error for
     // an id that is not in the table.
     Finding& add(std::string_view rule, const Trail& trail, yaml::Range range, std::string message);
 
+    // Whether another finding of this rule would only be counted, so that nobody need work out
+    // what to write instead.
+    bool is_full(std::string_view rule) const;
+
+    // Everything, with the number of those that were left out.
+    std::vector<Finding> take();
+
     std::vector<Finding>& all() { return all_; }
 
     const std::vector<Finding>& all() const { return all_; }
 
   private:
+    struct Count {
+        const Rule* rule;
+        std::size_t found;
+    };
+
     std::vector<Finding> all_;
+    std::vector<Count> counts_;
+    Finding left_out_;
 };
 
 }  // namespace wasmplug::manifest

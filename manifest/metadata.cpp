@@ -230,6 +230,9 @@ void check_known(const Node& node, std::span<const std::string_view> known, cons
         const Trail below(trail, key);
         auto& finding = findings.add("WP008", below, key_node.range(),
                                      fmt::format("unknown field \"{}\"", below.to_string()));
+        if (findings.is_full("WP008")) {
+            return;
+        }
         if (auto remedy = spelled(key, known)) {
             finding.remedy(std::move(*remedy));
         } else if (trail.to_string().empty() &&

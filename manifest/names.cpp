@@ -44,6 +44,14 @@ bool is_label(std::string_view text) {
                        [](char c) { return lower_or_digit(c) || c == '-'; });
 }
 
+bool is_qualified(std::string_view text) {
+    return !text.empty() && alphanumeric(text.front()) && alphanumeric(text.back()) &&
+           std::all_of(text.begin(), text.end(),
+                       [](char c) { return alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+}  // namespace
+
 bool is_subdomain(std::string_view text) {
     for (;;) {
         const auto dot = text.find('.');
@@ -56,14 +64,6 @@ bool is_subdomain(std::string_view text) {
         text.remove_prefix(dot + 1);
     }
 }
-
-bool is_qualified(std::string_view text) {
-    return !text.empty() && alphanumeric(text.front()) && alphanumeric(text.back()) &&
-           std::all_of(text.begin(), text.end(),
-                       [](char c) { return alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
-}
-
-}  // namespace
 
 Complaints check_subdomain(std::string_view text) {
     Complaints wrong;

@@ -10,6 +10,9 @@ namespace wasmplug::manifest {
 
 using Complaints = std::vector<std::string>;
 
+// Labels of lower-case letters, digits and '-', joined by dots; of any length.
+bool is_subdomain(std::string_view text);
+
 // IsDNS1123Subdomain with the limit of 253: names of objects, of API groups.
 Complaints check_subdomain(std::string_view text);
 

@@ -15,6 +15,7 @@
 #include "manifest/fields.hpp"
 #include "manifest/fixes.hpp"
 #include "manifest/layers.hpp"
+#include "manifest/names.hpp"
 
 namespace wasmplug::manifest {
 namespace {
@@ -65,18 +66,8 @@ std::size_t code_points(std::string_view text) {
     }));
 }
 
-bool lower_or_digit(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
 bool letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool dns_label(std::string_view text) {
-    return !text.empty() && lower_or_digit(text.front()) && lower_or_digit(text.back()) &&
-           std::all_of(text.begin(), text.end(),
-                       [](char c) { return lower_or_digit(c) || c == '-'; });
 }
 
 bool matches(Pattern pattern, std::string_view text) {
@@ -87,20 +78,7 @@ bool matches(Pattern pattern, std::string_view text) {
             return text.empty() ||
                    (text.size() == 64 && text.find_first_not_of("0123456789abcdef") == npos);
         case Pattern::group:
-            while (!text.empty()) {
-                const auto dot = text.find('.');
-                if (!dns_label(text.substr(0, dot))) {
-                    return false;
-                }
-                if (dot == npos) {
-                    break;
-                }
-                text.remove_prefix(dot + 1);
-                if (text.empty()) {
-                    return false;
-                }
-            }
-            return true;
+            return text.empty() || is_subdomain(text);
         case Pattern::kind:
             break;
     }
@@ -530,7 +508,9 @@ class Schema {
         const auto path = trail.to_string();
         auto& finding =
             findings_.add("WP008", trail, key.range(), fmt::format("unknown field \"{}\"", path));
-        finding.remedy(unknown_fix(object_.kind, path));
+        if (!findings_.is_full("WP008")) {
+            finding.remedy(unknown_fix(object_.kind, path));
+        }
         return finding;
     }
 
@@ -541,6 +521,10 @@ class Schema {
 
 void check_duplicate_keys(const Object& object, Findings& findings) {
     for (const auto& duplicate : yaml::duplicate_keys(*object.root)) {
+        if (findings.is_full("WP009")) {
+            findings.add("WP009", {}, duplicate.key.range(), {});
+            continue;
+        }
         const auto first = object.file.position(duplicate.first.range().begin);
         // The path of a key is that of its value, below the document: a List's item begins there.
         std::string path = duplicate.key.key_text();

@@ -11,6 +11,7 @@ namespace {
 
 constexpr auto npos = std::string_view::npos;
 constexpr std::string_view mark = "wasmplug:ignore";
+constexpr std::size_t most = 1000;  // comments that are heeded in one document
 
 bool blank_or_comment(std::string_view line) {
     const auto begin = line.find_first_not_of(" \t\r");
@@ -94,11 +95,18 @@ std::vector<Suppression> find_suppressions(const Object& object) {
             continue;
         }
         const auto end = std::min(text.find('\n', at), text.size());
+        if (found.size() == most) {
+            break;
+        }
         Suppression suppression;
         suppression.rules = rules_in(text.substr(at + mark.size(), end - at - mark.size()));
         suppression.begin = file.position(hash);
         suppression.end = file.position(end);
-        if (blank_or_comment(line)) {
+        // Comments that follow each other are for the same lines.
+        if (blank_or_comment(line) && !found.empty() && found.back().first > position.line) {
+            suppression.first = found.back().first;
+            suppression.last = found.back().last;
+        } else if (blank_or_comment(line)) {
             find_scope(file, object, position.line, suppression);
         } else {
             suppression.first = suppression.last = position.line;

@@ -209,7 +209,7 @@ Checked check(const Object& object, const ValidateSettings& settings,
             }
         }
     }
-    checked.findings = std::move(findings.all());
+    checked.findings = findings.take();
     sort_by_place(checked.findings);
     return checked;
 }
