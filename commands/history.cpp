@@ -37,17 +37,41 @@ std::string or_dash(const std::string& text) {
     return text.empty() ? "-" : text;
 }
 
+// "2026-11-21 08:05" of "2026-11-21T08:05:06Z": the seconds are in the JSON.
+std::string to_the_minute(std::string at) {
+    if (at.size() == 20 && at[10] == 'T') {
+        at[10] = ' ';
+        at.resize(16);
+    }
+    return or_dash(at);
+}
+
+std::string cause_of(const HistoryRow& row) {
+    if (row.rollback_of == 0) {
+        return row.why.empty() ? "<none>" : row.why;
+    }
+    return fmt::format("rollback to {}{}{}", row.rollback_of, row.why.empty() ? "" : ": ", row.why);
+}
+
 std::string text_of(const release::History& history) {
-    Table table{{"REVISION", "VERSION", "DIGEST", "CONFIG", "UPDATED", "BY", "ROLLBACK", "STATUS",
-                 "CHANGE-CAUSE"},
-                {}};
+    const bool authors =
+        std::ranges::any_of(history.rows, [](const auto& row) { return !row.by.empty(); });
+    Table table{{"REVISION", "VERSION", "DIGEST", "CONFIG", "UPDATED"}, {}};
+    const auto add_author = [authors](std::vector<std::string>& cells, const std::string& author) {
+        if (authors) {
+            cells.push_back(author);
+        }
+    };
+    add_author(table.header, "BY");
+    table.header.insert(table.header.end(), {"STATUS", "CHANGE-CAUSE"});
     for (const auto& row : history.rows) {
-        table.rows.push_back({row.revision == 0 ? "-" : std::to_string(row.revision),
-                              or_dash(row.version), or_dash(row.content.sha256.substr(0, 8)),
-                              or_dash(row.content.config_hash.substr(0, 8)), or_dash(row.at),
-                              or_dash(row.by),
-                              row.rollback_of == 0 ? "" : std::to_string(row.rollback_of),
-                              row.status, row.why.empty() ? "<none>" : row.why});
+        auto& cells = table.rows.emplace_back(std::vector<std::string>{
+            row.revision == 0 ? "-" : std::to_string(row.revision), or_dash(row.version),
+            or_dash(row.content.sha256.substr(0, 8)), or_dash(row.content.config_hash.substr(0, 8)),
+            to_the_minute(row.at)});
+        add_author(cells, or_dash(row.by));
+        cells.push_back(row.status);
+        cells.push_back(cause_of(row));
     }
     return history.title + "\n" + to_text(table);
 }

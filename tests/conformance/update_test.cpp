@@ -76,6 +76,17 @@ TEST_F(UpdateFromARegistry, PicksTheNewestTagOfARange) {
     EXPECT_TRUE(runs("plugin.yaml", "1.4.2")) << "a prerelease is asked for by name";
 }
 
+TEST_F(UpdateFromARegistry, RefusesAnImageThatIstioWouldNotLoadAndWritesNothing) {
+    sandbox_.json({"push", "plugin.wasm", image() + ":1.6.0", "--layout", "cncf"});
+    const std::string before = manifest("auth", "1.3.9");
+    sandbox_.write("plugin.yaml", before);
+    const auto refused = sandbox_.run({"update", "plugin.yaml", image() + ":1.6.0"});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find("Istio would not load " + image() + ":1.6.0"), std::string::npos)
+        << refused.err;
+    EXPECT_EQ(sandbox_.read("plugin.yaml"), before);
+}
+
 TEST_F(UpdateFromARegistry, MovesEveryManifestOfTheImageInAFolderAndNoOther) {
     for (int i = 0; i < 12; ++i) {
         sandbox_.write(fmt::format("deploy/{}/auth.yaml", i), manifest("auth", "1.3.9"));

@@ -101,6 +101,18 @@ TEST(DiffWithARevision, NamesWhatMovedSince) {
     EXPECT_EQ(sandbox.run({"diff", "m.yaml", "--revision", "HEAD"}).exit_code, 2);
 }
 
+TEST(History, TellsWhatWasRolledBackAndWhyInOneColumn) {
+    Sandbox sandbox;
+    sandbox.write("m.yaml",
+                  "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata:\n"
+                  "  name: auth\nspec:\n  url: oci://r.example/auth:1.0.0\n");
+    sandbox.json({"update", "m.yaml", "r.example/auth:1.1.0", "--sha256", digest});
+    sandbox.json({"rollback", "m.yaml", "--offline", "--why", "too slow"});
+    const auto told = sandbox.run({"history", "m.yaml"});
+    EXPECT_NE(told.out.find("rollback to 1: too slow\n"), std::string::npos) << told.out;
+    EXPECT_EQ(told.out.find(" BY "), std::string::npos) << "nobody is named: " << told.out;
+}
+
 class RollbackByGit : public testing::Test {
   protected:
     void SetUp() override {
