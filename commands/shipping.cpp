@@ -116,7 +116,7 @@ toolchain::Project project_of(const std::string& source) {
 }
 
 // What is judged is held in memory, and pushing must stay flat; a real plugin is far below.
-constexpr std::uintmax_t judged_size = std::uintmax_t{32} << 20;
+constexpr std::uintmax_t judged_size = std::uintmax_t{24} << 20;
 constexpr std::uintmax_t parallel_size = std::uintmax_t{256} << 10;
 
 // Every layout but cncf is for hosts that are Envoys.

@@ -165,6 +165,30 @@ std::string mermaid_text(std::string_view text) {
     return safe;
 }
 
+// What a picture says of a plugin, line by line.
+std::vector<std::string> lines_of(std::size_t number, const ChainLink& link) {
+    std::vector<std::string> lines = {
+        fmt::format("{}. {}", number, title(link.plugin)),
+        fmt::format("{} {}", to_string(link.plugin.phase), version_of(link.plugin)), link.why};
+    for (auto& more : {traffic(link.plugin), link.condition}) {
+        if (!more.empty()) {
+            lines.push_back(more);
+        }
+    }
+    return lines;
+}
+
+// The lines between `newline`, each made harmless by `escape`.
+template <class Escape>
+std::string label_of(std::size_t number, const ChainLink& link, std::string_view newline,
+                     Escape escape) {
+    std::string text;
+    for (const auto& line : lines_of(number, link)) {
+        text += (text.empty() ? "" : std::string(newline)) + escape(line);
+    }
+    return text;
+}
+
 }  // namespace
 
 std::vector<Chain> build_chains(const std::vector<Placement>& placements,
@@ -236,11 +260,7 @@ std::string chains_mermaid(const std::vector<Chain>& chains) {
         walk(
             chain,
             [&](std::size_t number, const ChainLink& link) {
-                add(fmt::format(
-                    "[\"{}. {}<br/>{} {}<br/>{}{}\"]", number, mermaid_text(title(link.plugin)),
-                    to_string(link.plugin.phase), mermaid_text(version_of(link.plugin)),
-                    mermaid_text(link.why),
-                    link.condition.empty() ? "" : "<br/>" + mermaid_text(link.condition)));
+                add("[\"" + label_of(number, link, "<br/>", mermaid_text) + "\"]");
             },
             [&](std::string_view fixed) { add(fmt::format("(\"{}\")", mermaid_text(fixed))); });
         text += "  end\n";
@@ -269,10 +289,7 @@ std::string chains_dot(const std::vector<Chain>& chains) {
         walk(
             chain,
             [&](std::size_t number, const ChainLink& link) {
-                add(fmt::format("label=\"{}. {}\\n{} {}\\n{}{}\"{}", number,
-                                escaped(title(link.plugin)), to_string(link.plugin.phase),
-                                escaped(version_of(link.plugin)), escaped(link.why),
-                                link.condition.empty() ? "" : "\\n" + escaped(link.condition),
+                add(fmt::format("label=\"{}\"{}", label_of(number, link, "\\n", escaped),
                                 link.condition.empty() ? "" : ", style=\"rounded,filled,dashed\""));
             },
             [&](std::string_view fixed) {
