@@ -58,7 +58,9 @@ TEST_F(MainPath, LeadsFromAnEmptyFolderToARolledBackVersion) {
         {"update", "hello/plugin.yaml", "registry.example.com/hello:0.2.0", "--sha256",
          "sha256:" + std::string(64, 'a'), "--set", "pluginConfig.header_value=other"});
     EXPECT_EQ(second.at("changed"), true);
-    EXPECT_NE(sandbox.read("hello/plugin.yaml").find("header_value: other"), std::string::npos);
+    EXPECT_NE(sandbox.read("hello/plugin.yaml").find("header_value: \"other\"\n"),
+              std::string::npos)
+        << "in the quotes that were there";
 
     EXPECT_EQ(sandbox.json({"rollback", "hello/plugin.yaml"}).at("changed"), true);
     const std::string after = sandbox.read("hello/plugin.yaml");
