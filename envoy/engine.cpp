@@ -373,6 +373,9 @@ std::optional<std::string> cannot_run(const Case& test) {
     if (!test.foreign_functions.empty()) {
         return "foreign functions are Envoy's own";
     }
+    if (!test.refuse.empty()) {
+        return "host functions do not refuse on request";
+    }
     for (const auto& step : test.steps) {
         if (step.advance.count() > 0 || step.ticks > 0) {
             return "time cannot be advanced";

@@ -1,5 +1,7 @@
 #include "host/embedded.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -7,8 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/terminal.hpp"
 #include "host/calls.hpp"
+#include "host/imports.hpp"
 #include "host/stream.hpp"
 #include "host/vm.hpp"
 
@@ -455,12 +460,28 @@ class Session {
     Observed observed_;
 };
 
+// A misspelt name would refuse nothing, and the test would pass for it.
+void check_refusals(const Case& test) {
+    std::vector<std::string> names;
+    for (const auto* import : all_imports()) {
+        names.emplace_back(import->name);
+    }
+    for (const auto& refusal : test.refuse) {
+        if (std::find(names.begin(), names.end(), refusal.first) == names.end()) {
+            const std::string guess = closest(refusal.first, names);
+            throw Error(fmt::format("refuse: '{}' is no host function", printable(refusal.first)),
+                        guess.empty() ? "" : fmt::format("did you mean '{}'?", guess));
+        }
+    }
+}
+
 }  // namespace
 
 Embedded::Embedded() = default;
 Embedded::~Embedded() = default;
 
 Observed Embedded::run(const Case& test) {
+    check_refusals(test);
     std::vector<LoadedModule*> modules;
     const auto begun = SteadyClock::now();
     for (const auto& plugin : test.plugins) {

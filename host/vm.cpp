@@ -18,20 +18,6 @@ using plugintest::Outcome;
 // Host and guest may call each other so deep: an allocator that allocates would take our stack.
 constexpr int max_depth = 32;
 
-constexpr std::array status_names{"ok",
-                                  "not_found",
-                                  "bad_argument",
-                                  "serialization_failure",
-                                  "parse_failure",
-                                  "bad_expression",
-                                  "invalid_memory_access",
-                                  "empty",
-                                  "cas_mismatch",
-                                  "result_mismatch",
-                                  "internal_failure",
-                                  "broken_connection",
-                                  "unimplemented"};
-
 // Puts back what a callback within a callback must not change for the outer one.
 template <class T>
 class Restore {
@@ -82,8 +68,7 @@ std::string result_text(std::string_view name, std::uint64_t value) {
 }  // namespace
 
 const char* to_string(Status status) {
-    const auto index = static_cast<std::size_t>(status);
-    return index < status_names.size() ? status_names[index] : "unknown";
+    return plugintest::status_name(static_cast<std::uint32_t>(status));
 }
 
 std::string v8_trap_text(const std::string& message) {
@@ -348,10 +333,17 @@ HostResult Vm::host_call(std::size_t index, const std::uint64_t* arguments) {
         constexpr std::uint64_t wasi_not_capable = 76;
         return {proxy ? code(Status::internal_failure) : wasi_not_capable, std::nullopt};
     }
+    const auto refused = world_.test.refuse.find(name);
+    const bool refuses = refused != world_.test.refuse.end();
     if (!world_.tracing()) {
-        return {import.call(*this, arguments), std::nullopt};
+        return {refuses ? refused->second : import.call(*this, arguments), std::nullopt};
     }
     const std::string described = describe_call(*this, import, arguments);
+    if (refuses) {
+        world_.note(fmt::format("{} = {}, as the test asks", described,
+                                plugintest::status_name(refused->second)));
+        return {refused->second, std::nullopt};
+    }
     last_given.clear();
     ++world_.depth;
     const std::uint64_t value = import.call(*this, arguments);

@@ -10,6 +10,21 @@ constexpr std::array outcomes{"ok",    "local_reply", "stuck",           "reset"
 
 constexpr std::array levels{"trace", "debug", "info", "warn", "error", "critical"};
 
+// proxy-wasm/spec, the same in 0.1.0, 0.2.0 and 0.2.1.
+const std::vector<std::string> statuses{"ok",
+                                        "not_found",
+                                        "bad_argument",
+                                        "serialization_failure",
+                                        "parse_failure",
+                                        "bad_expression",
+                                        "invalid_memory_access",
+                                        "empty",
+                                        "cas_mismatch",
+                                        "result_mismatch",
+                                        "internal_failure",
+                                        "broken_connection",
+                                        "unimplemented"};
+
 template <class Names>
 std::optional<int> index_of(const Names& names, std::string_view name) {
     for (std::size_t i = 0; i < names.size(); ++i) {
@@ -48,6 +63,14 @@ const char* log_level_name(int level) {
 
 std::optional<int> parse_log_level(std::string_view name) {
     return index_of(levels, name == "warning" ? "warn" : name);
+}
+
+const char* status_name(std::uint32_t status) {
+    return status < statuses.size() ? statuses[status].c_str() : "unknown";
+}
+
+const std::vector<std::string>& status_names() {
+    return statuses;
 }
 
 }  // namespace wasmplug::plugintest

@@ -130,6 +130,8 @@ struct Case {
     std::map<std::string, std::string> properties;
     // Foreign functions of the host that are answered by the test.
     std::map<std::string, std::string> foreign_functions;
+    // Host functions that refuse: "proxy_http_call" -> the status that they answer.
+    std::map<std::string, std::uint32_t> refuse;
     std::vector<CallTarget> calls;
     std::vector<Step> steps;
     Limits limits;
@@ -159,6 +161,11 @@ struct Log {
 
 const char* log_level_name(int level);
 std::optional<int> parse_log_level(std::string_view name);
+
+// What a host function answers, "ok" (0) to "unimplemented" (12): the numbers of the Proxy-Wasm
+// ABI; "unknown" for any other.
+const char* status_name(std::uint32_t status);
+const std::vector<std::string>& status_names();
 
 struct Call {
     std::string cluster;

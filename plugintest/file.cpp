@@ -75,7 +75,7 @@ class FileReader {
         for (const auto& member :
              plain_.members(value, "defaults",
                             {"clock", "request", "upstream", "limits", "properties", "shared_data",
-                             "calls", "foreign_functions"})) {
+                             "calls", "foreign_functions", "refuse"})) {
             defaults_.push_back(member);
         }
     }
@@ -124,7 +124,7 @@ class FileReader {
              values.members(value, "a test",
                             {"name", "matrix", "skip", "config", "plugin", "envoy", "request",
                              "upstream", "calls", "shared_data", "properties", "foreign_functions",
-                             "clock", "limits", "steps", "expect"})) {
+                             "refuse", "clock", "limits", "steps", "expect"})) {
             read_member(reading, member, test, members);
         }
         name_test(values, node, row, test);
@@ -190,6 +190,8 @@ class FileReader {
         } else if (member.name == "foreign_functions") {
             merge(test.test.foreign_functions,
                   read_texts(reading, member.value, "foreign_functions"));
+        } else if (member.name == "refuse") {
+            merge(test.test.refuse, read_refusals(reading, member.value));
         } else if (member.name == "calls") {
             test.test.calls = read_calls(reading, member.value);
         }

@@ -420,6 +420,23 @@ std::map<std::string, std::string> read_properties(const Reading& reading, const
     return properties;
 }
 
+std::map<std::string, std::uint32_t> read_refusals(const Reading& reading, const Value& value) {
+    const auto& values = reading.values;
+    const auto& names = status_names();
+    std::map<std::string, std::uint32_t> refusals;
+    for (const auto& member : values.members(value, "refuse")) {
+        if (!member.name.starts_with("proxy_")) {
+            values.fail(*member.key, fmt::format("'{}' is no host function", member.name),
+                        "name one of the ABI: proxy_http_call");
+        }
+        const std::string status =
+            values.word(member.value, member.name, {names.begin() + 1, names.end()});
+        refusals[member.name] = static_cast<std::uint32_t>(
+            std::find(names.begin(), names.end(), status) - names.begin());
+    }
+    return refusals;
+}
+
 std::map<std::string, std::string> read_texts(const Reading& reading, const Value& value,
                                               std::string_view what) {
     std::map<std::string, std::string> texts;

@@ -34,6 +34,8 @@ std::vector<std::string> read_body(const Reading& reading, const Value& value);
 
 // Attribute path -> bytes as proxy_get_property gives them: a number has 8, a boolean 1.
 std::map<std::string, std::string> read_properties(const Reading& reading, const Value& value);
+// Host functions and the status that each answers.
+std::map<std::string, std::uint32_t> read_refusals(const Reading& reading, const Value& value);
 std::map<std::string, std::string> read_texts(const Reading& reading, const Value& value,
                                               std::string_view what);
 Expect read_expect(const Reading& reading, const Value& value);

@@ -317,5 +317,24 @@ TEST_F(Starting, CapabilitiesThatAreNotAllowedAnswerInternalFailure) {
     EXPECT_FALSE(logged("unseen"));
 }
 
+TEST_F(Starting, AHostFunctionRefusesAsTheTestAsksAndDoesNothing) {
+    given.refuse["proxy_get_property"] = 9;
+    given.refuse["proxy_set_shared_data"] = 8;
+    run("request_headers prop request.path\n");
+    EXPECT_TRUE(logged("prop request.path = 9"));
+    EXPECT_EQ(seen.host_calls["proxy_get_property"], 1U);
+}
+
+TEST_F(Starting, AMisspeltHostFunctionThatIsToRefuseIsAnError) {
+    given.refuse["proxy_get_propertie"] = 9;
+    try {
+        run("request_headers prop request.path\n");
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_STREQ(error.what(), "refuse: 'proxy_get_propertie' is no host function");
+        EXPECT_EQ(error.hint(), "did you mean 'proxy_get_property'?");
+    }
+}
+
 }  // namespace
 }  // namespace wasmplug::host

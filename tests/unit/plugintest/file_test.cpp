@@ -99,6 +99,14 @@ TEST(TestFile, EncodesPropertiesAsTheHostDoes) {
     EXPECT_EQ(properties.at("d").size(), 8U);
 }
 
+TEST(TestFile, ReadsWhichHostFunctionsRefuse) {
+    const auto file = parse(head +
+                            "defaults: {refuse: {proxy_log: empty, proxy_http_call: empty}}\n"
+                            "tests: [{name: a, refuse: {proxy_http_call: internal_failure}}]\n");
+    const std::map<std::string, std::uint32_t> expected{{"proxy_http_call", 10}, {"proxy_log", 7}};
+    EXPECT_EQ(file.tests[0].test.refuse, expected);
+}
+
 TEST(TestFile, ReadsStepsInOrder) {
     const auto file = parse(head +
                             "tests:\n"
@@ -162,6 +170,10 @@ TEST(TestFile, SaysWhereAndWhatIsWrong) {
          "t.test.yaml:6:22: status has to be a whole number from 100 to 999"},
         {test + "clock: today\n", "t.test.yaml:5:10: clock has to be a time"},
         {test + "limits: {memory: lots}\n", "t.test.yaml:5:20: memory has to be a size"},
+        {test + "refuse: {http_call: empty}\n",
+         "t.test.yaml:5:12: 'http_call' is no host function|name one of the ABI"},
+        {test + "refuse: {proxy_log: ok}\n",
+         "t.test.yaml:5:23: proxy_log has to be one of not_found"},
         {test + "matrix: []\n", "t.test.yaml:5:11: the matrix has no row"},
         {test + "matrix: [1]\n", "t.test.yaml:5:12: a row of a matrix has to be a mapping"},
         {test + "properties: {a: [1]}\n", "t.test.yaml:5:19: a property has to be text"},
