@@ -271,7 +271,12 @@ ExitCode run_init(const RolloutOptions& options, Services& services) {
 }
 
 ExitCode run_plan(const RolloutOptions& options, Services& services) {
+    const bool had_digest = !open_plan(options).sha256.empty();
     const Plan plan = pinned(options, services);
+    if (had_digest) {
+        release::Resolver(registry_options(options.registry, services), services)
+            .check_loads(plan.url + ":" + plan.to, plan.sha256);
+    }
     say_warnings(plan, services);
     const RolloutStatus status = release::read_status(plan, services.cancel);
     refuse_overlaps(plan, status);

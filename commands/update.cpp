@@ -133,14 +133,15 @@ ExitCode run_update(const UpdateOptions& options, Services& services) {
             const auto state = release::state_of(located);
             if (!options.reference.empty()) {
                 resolver.resolve(options.reference, options.sha256, state, one);
+                resolver.check_loads(options.reference, one.sha256);
             } else if (!options.range.empty()) {
                 resolver.resolve_range(options.range, state, one);
             } else if (options.from.empty()) {
                 one.url = state.content.url;
                 one.sha256 = state.content.sha256;
                 one.version = state.version;
-            } else if (!options.rewrite.empty() && !services.offline) {
-                resolver.check_there({.url = one.url, .sha256 = one.sha256, .config_hash = {}});
+            } else {
+                resolver.check_loads(one.url, one.sha256);
             }
         }
     }
@@ -175,7 +176,7 @@ void add_update(CLI::App& command, Run& selected) {
         ->type_name("OLD=NEW");
     command.add_flag("--only-version", options->only_version,
                      "With --from: leave the configuration as it is");
-    command.add_option("--sha256", options->sha256, "The digest, so that nothing is looked up")
+    command.add_option("--sha256", options->sha256, "The digest that the image has to have")
         ->type_name("DIGEST");
     command.add_option("--config", options->config, "The new pluginConfig, YAML or JSON")
         ->type_name("FILE");

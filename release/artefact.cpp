@@ -43,13 +43,14 @@ std::string digest_digits(const std::string& text) {
     return digits;
 }
 
-std::string Resolver::digest_of(const std::string& reference) {
+std::string Resolver::digest_of(const std::string& name) {
+    const ImageReference image = parse_reference(name);
+    const std::string reference = image.text();
     const auto known = digests_.find(reference);
     if (known != digests_.end()) {
         return known->second;
     }
     refuse_offline(services_, reference, "give its digest with --sha256");
-    const ImageReference image = parse_reference(reference);
     const auto store = oci::open_store(image, oci::Access::pull, options_, services_);
     const auto resolved = oci::resolve_image(*store, image);
     const auto choice = oci::choose_as_istio(resolved.manifest);
@@ -69,6 +70,64 @@ std::string Resolver::digest_of(const std::string& reference) {
         }
     }
     return digests_[reference] = digest_digits(resolved.raw.digest);
+}
+
+// Of the module that a server sends, judged as that of an image.
+std::string Resolver::module_digest_of(const std::string& url) {
+    const auto known = digests_.find(url);
+    if (known != digests_.end()) {
+        return known->second;
+    }
+    const auto host = istio::to_string(istio::newest_release());
+    const auto facts = oci::look_up({url, {}, {host}}, {}, options_, services_);
+    if (facts.answer != istio::ArtefactFacts::Answer::there) {
+        throw Error(facts.problem, facts.hint);
+    }
+    for (const auto& loading : facts.loading) {
+        if (!loading.loads) {
+            throw Error(
+                fmt::format("{} would not load {}: {}", loading.host, facts.name, loading.message));
+        }
+    }
+    return digests_[url] = facts.module_sha256;
+}
+
+void Resolver::say_unchecked(const std::string& reference, const std::string& why) {
+    if (unchecked_.insert(reference).second) {
+        services_.out.note(
+            fmt::format("{} {}: whether it is there and loads was not checked", reference, why));
+    }
+}
+
+void Resolver::check_loads(const std::string& reference, const std::string& sha256) {
+    if (reference.starts_with("file://")) {
+        return say_unchecked(reference, "is read where the proxy runs");
+    }
+    const bool http = reference.starts_with("http://") || reference.starts_with("https://");
+    std::string asked = reference;
+    if (!http && !is_local_reference(reference)) {
+        // Of a tag and a digest the agent fetches the tag and compares.
+        const auto image = try_parse_reference(reference);
+        if (!image) {
+            return say_unchecked(reference, "is no more than a tag");
+        }
+        asked = (image->tag.empty() ? *image : image->with_digest("")).text();
+    }
+    const std::string shown = http ? display_url(asked) : asked;
+    if (services_.offline && !is_local_reference(reference)) {
+        return say_unchecked(shown, "was not asked for, with --offline");
+    }
+    std::string digest;
+    try {
+        digest = http ? module_digest_of(asked) : digest_of(asked);
+    } catch (const HttpError& error) {
+        throw Error(error.full_message(), "--offline takes the digest at its word");
+    }
+    if (!sha256.empty() && digest != sha256) {
+        throw Error(fmt::format("{} is sha256:{}, and not sha256:{}: Istio would refuse it", shown,
+                                digest, sha256),
+                    "leave the digest out to pin what is there");
+    }
 }
 
 void Resolver::resolve(const std::string& reference, const std::string& sha256, const State& now,

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/hash.hpp"
 #include "base/http.hpp"
 #include "tests/support/fault_server.hpp"
 #include "tests/support/least_module.hpp"
@@ -158,8 +159,14 @@ TEST_F(UpdateFromARegistry, PromotesWhatAnotherEnvironmentRuns) {
     sandbox_.json({"update", "prod/auth.yaml", "--from", "staging/auth.yaml"});
     EXPECT_NE(sandbox_.read("prod/auth.yaml").find("    mode: lenient"), std::string::npos);
 
-    const auto moved = sandbox_.json({"update", "prod/auth.yaml", "--from", "staging/auth.yaml",
-                                      "--rewrite", image() + "=mirror.example.com/auth"});
+    // A mirror that has it not is no place to promote to.
+    const auto gone =
+        sandbox_.run({"update", "prod/auth.yaml", "--from", "staging/auth.yaml", "--rewrite",
+                      image() + "=" + registry_->host() + "/acme/mirror"});
+    EXPECT_EQ(gone.exit_code, 1) << gone.err;
+    const auto moved =
+        sandbox_.json({"update", "prod/auth.yaml", "--from", "staging/auth.yaml", "--rewrite",
+                       image() + "=mirror.example.com/auth", "--offline"});
     EXPECT_EQ(moved.at("to").at("url"), "oci://mirror.example.com/auth:1.4.2");
     EXPECT_EQ(moved.at("to").at("sha256"), digests_["1.4.2"]);
 }
@@ -176,6 +183,90 @@ TEST_F(UpdateFromARegistry, RefusesAnImageThatIsNotThereOrThatIstioWouldNotLoad)
     EXPECT_EQ(foreign.exit_code, 1);
     EXPECT_NE(foreign.err.find("Istio would not load"), std::string::npos) << foreign.err;
     EXPECT_EQ(sandbox_.read("plugin.yaml"), before);
+}
+
+TEST_F(UpdateFromARegistry, HoldsADigestThatIsGivenToWhatIsThere) {
+    sandbox_.write("plugin.yaml", manifest("auth", "1.3.9"));
+    const std::string before = sandbox_.read("plugin.yaml");
+    const auto refused = [&](std::vector<std::string> words, const std::string& why) {
+        words.insert(words.begin(), {"update", "plugin.yaml"});
+        const auto result = sandbox_.run(words);
+        EXPECT_EQ(result.exit_code, 1) << words[2];
+        EXPECT_NE(result.err.find(why), std::string::npos) << result.err;
+        EXPECT_EQ(sandbox_.read("plugin.yaml"), before);
+    };
+    const std::string other = digests_["1.4.2"];
+    // The agent would fetch the tag and compare.
+    refused({image() + ":1.4.0", "--sha256", other}, "and not sha256:" + other);
+    refused({image() + ":1.4.0@sha256:" + other}, "and not sha256:" + other);
+    refused({image() + "@sha256:" + std::string(64, 'e')}, image() + "@sha256:eeee");
+    refused({image() + ":9.9.9", "--sha256", other}, image() + ":9.9.9");
+    const auto foreign = sandbox_.json({"push", "plugin.wasm", image() + ":x", "--layout", "cncf"});
+    refused({image() + "@" + foreign.at("digest").get<std::string>()}, "Istio would not load");
+
+    const auto unasked =
+        sandbox_.run({"update", "plugin.yaml", image() + ":1.4.0", "--sha256", other, "--offline"});
+    EXPECT_EQ(unasked.exit_code, 0) << unasked.err;
+    EXPECT_NE(unasked.err.find(image() + ":1.4.0 was not asked for"), std::string::npos)
+        << unasked.err;
+    EXPECT_NE(unasked.err.find("was not checked"), std::string::npos) << unasked.err;
+
+    sandbox_.json({"update", "plugin.yaml", image() + ":1.4.0@sha256:" + digests_["1.4.0"]});
+    EXPECT_TRUE(runs("plugin.yaml", "1.4.0"));
+    sandbox_.json({"update", "plugin.yaml", image() + "@sha256:" + other});
+    EXPECT_NE(sandbox_.read("plugin.yaml").find("auth@sha256:" + other + "  # the image"),
+              std::string::npos)
+        << sandbox_.read("plugin.yaml");
+}
+
+TEST_F(UpdateFromARegistry, AsksAServerForAModuleAndComparesItsDigest) {
+    sandbox_.write("plugin.yaml", manifest("auth", "1.3.9"));
+    const std::string before = sandbox_.read("plugin.yaml");
+    const std::string module = least_module("over http");
+    const FaultServer server([&](const SeenRequest& seen) {
+        return seen.path() == "/auth.wasm" ? Answer{.body = module} : Answer{.status = 404};
+    });
+    const std::string url = "http://" + server.host() + "/auth.wasm";
+    const auto wrong = sandbox_.run({"update", "plugin.yaml", url, "--sha256", digests_["1.4.0"]});
+    EXPECT_EQ(wrong.exit_code, 1);
+    EXPECT_NE(wrong.err.find("is sha256:" + sha256_hex(module)), std::string::npos) << wrong.err;
+    EXPECT_EQ(sandbox_.run({"update", "plugin.yaml", url + "x"}).exit_code, 1);
+    EXPECT_EQ(sandbox_.read("plugin.yaml"), before);
+    sandbox_.json({"update", "plugin.yaml", url, "--sha256", sha256_hex(module)});
+    EXPECT_NE(sandbox_.read("plugin.yaml").find("url: " + url), std::string::npos);
+}
+
+TEST_F(UpdateFromARegistry, HoldsARegistryThatIsSilentAgainstADigestUnlessOffline) {
+    sandbox_.write("plugin.yaml", manifest("auth", "1.3.9"));
+    const std::string before = sandbox_.read("plugin.yaml");
+    const std::string digest(64, 'd');
+    std::string closed;
+    {
+        const FaultServer server([](const SeenRequest&) { return Answer{}; });
+        closed = server.host() + "/acme/auth:1.4.0";
+    }
+    const auto silent = sandbox_.run({"update", "plugin.yaml", closed, "--sha256", digest});
+    EXPECT_EQ(silent.exit_code, 1);
+    EXPECT_NE(silent.err.find("--offline takes the digest at its word"), std::string::npos)
+        << silent.err;
+    EXPECT_EQ(sandbox_.read("plugin.yaml"), before);
+}
+
+TEST_F(UpdateFromARegistry, ChecksADigestThatAPlanBeginsWith) {
+    sandbox_.write("plugin.yaml", manifest("auth", "1.3.9"));
+    const auto plan = [&](const std::string& sha256) {
+        sandbox_.write("plan.yaml",
+                       fmt::format("apiVersion: wasmplug.dev/v1alpha1\nkind: RolloutPlan\n"
+                                   "plugin: {{url: 'oci://{}', to: 1.4.0, sha256: {}}}\n"
+                                   "waves:\n- {{name: all, targets: [{{file: plugin.yaml}}]}}\n",
+                                   image(), sha256));
+        return sandbox_.run({"rollout", "plan", "plan.yaml"});
+    };
+    EXPECT_EQ(plan(digests_["1.4.0"]).exit_code, 0);
+    const auto refused = plan(digests_["1.4.2"]);
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find("and not sha256:" + digests_["1.4.2"]), std::string::npos)
+        << refused.err;
 }
 
 TEST_F(UpdateFromARegistry, RollsBackOnlyToAnImageThatIsThere) {

@@ -161,10 +161,10 @@ TEST_F(Interrupted, UpdateDoesNotWaitOnForAnothersLock) {
     const auto before = sandbox_.read("d/m.yaml");
     const Fd lock(::open((sandbox_.work() / "d").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     ASSERT_EQ(::flock(lock.get(), LOCK_EX), 0);
-    EXPECT_EQ(
-        interrupt({"update", "d/m.yaml", "r.example/auth:2", "--sha256", std::string(64, 'a')},
-                  [&](int pid) { return has_open(pid, sandbox_.work() / "d"); }),
-        130)
+    EXPECT_EQ(interrupt({"update", "d/m.yaml", "r.example/auth:2", "--sha256", std::string(64, 'a'),
+                         "--offline"},
+                        [&](int pid) { return has_open(pid, sandbox_.work() / "d"); }),
+              130)
         << said();
     EXPECT_EQ(sandbox_.read("d/m.yaml"), before);
 }

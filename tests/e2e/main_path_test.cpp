@@ -46,17 +46,19 @@ TEST_F(MainPath, LeadsFromAnEmptyFolderToARolledBackVersion) {
     EXPECT_EQ(pushed.at("module_sha256"), sha256_hex(module()));
     EXPECT_TRUE(sandbox.exists("images/blobs/sha256/" + digest.substr(7)));
 
-    const auto first = sandbox.json(
-        {"update", "hello/plugin.yaml", "registry.example.com/hello:0.1.0", "--sha256", digest});
+    const auto first =
+        sandbox.json({"update", "hello/plugin.yaml", "registry.example.com/hello:0.1.0", "--sha256",
+                      digest, "--offline"});
     EXPECT_EQ(first.at("changed"), true);
     EXPECT_EQ(sandbox.run({"validate", "hello/plugin.yaml"}).exit_code, 0);
 
     // A comment, and a change of the configuration that has to come back with the version.
     const std::string before = sandbox.read("hello/plugin.yaml");
     const auto body = before.substr(before.find("\nspec:"));
-    const auto second = sandbox.json(
-        {"update", "hello/plugin.yaml", "registry.example.com/hello:0.2.0", "--sha256",
-         "sha256:" + std::string(64, 'a'), "--set", "pluginConfig.header_value=other"});
+    const auto second =
+        sandbox.json({"update", "hello/plugin.yaml", "registry.example.com/hello:0.2.0", "--sha256",
+                      "sha256:" + std::string(64, 'a'), "--set", "pluginConfig.header_value=other",
+                      "--offline"});
     EXPECT_EQ(second.at("changed"), true);
     EXPECT_NE(sandbox.read("hello/plugin.yaml").find("header_value: \"other\"\n"),
               std::string::npos)

@@ -25,9 +25,9 @@ std::string manifest() {
 }
 
 std::vector<std::string> update_to(int patch, std::vector<std::string> more = {}) {
-    std::vector<std::string> words{"update", "d/m.yaml",
-                                   fmt::format("r.example/auth:1.1.{}", patch), "--sha256",
-                                   std::string(64, 'a')};
+    std::vector<std::string> words{
+        "update",   "d/m.yaml",           fmt::format("r.example/auth:1.1.{}", patch),
+        "--sha256", std::string(64, 'a'), "--offline"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
 }
@@ -70,11 +70,12 @@ class Race : public testing::Test {
 };
 
 TEST_F(Race, WhoReadBeforeTheOtherWroteLosesAndWritesNothing) {
-    ASSERT_EQ(other_
-                  .run_program({"wasmplug", "update", (sandbox_.work() / "d/m.yaml").string(),
-                                "r.example/auth:1.2.0", "--sha256", std::string(64, 'b')})
-                  .exit_code,
-              0);
+    ASSERT_EQ(
+        other_
+            .run_program({"wasmplug", "update", (sandbox_.work() / "d/m.yaml").string(),
+                          "r.example/auth:1.2.0", "--sha256", std::string(64, 'b'), "--offline"})
+            .exit_code,
+        0);
     const std::string winner = sandbox_.read("d/m.yaml");
     EXPECT_NE(winner.find("auth:1.2.0 # kept"), std::string::npos);
     let_the_loser_go_on();
@@ -89,7 +90,7 @@ TEST_F(Race, WhoWaitsForTheLockOfTheOtherLosesWhenItComesFree) {
         return other_.run_program({"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=rename",
                                    "-e", "inject=rename:delay_enter=1000000", "wasmplug", "update",
                                    (sandbox_.work() / "d/m.yaml").string(), "r.example/auth:1.2.0",
-                                   "--sha256", std::string(64, 'b')});
+                                   "--sha256", std::string(64, 'b'), "--offline"});
     });
     // Its new text stands beside the old one, so it holds the lock, and is about to rename.
     const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);

@@ -73,8 +73,8 @@ TEST(DiffWithARevision, NamesWhatMovedSince) {
                   "    pluginConfig:\n      limit: 5\n");
     sandbox.write("new.yaml", "limit: 7\n");
     const auto go_to = [&](const std::string& tag, std::vector<std::string> more = {}) {
-        std::vector<std::string> words{"update", "m.yaml", "r.example/auth:" + tag, "--sha256",
-                                       digest};
+        std::vector<std::string> words{"update",   "m.yaml", "r.example/auth:" + tag,
+                                       "--sha256", digest,   "--offline"};
         words.insert(words.end(), more.begin(), more.end());
         ASSERT_EQ(sandbox.run(words).exit_code, 0);
     };
@@ -106,7 +106,7 @@ TEST(History, TellsWhatWasRolledBackAndWhyInOneColumn) {
     sandbox.write("m.yaml",
                   "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata:\n"
                   "  name: auth\nspec:\n  url: oci://r.example/auth:1.0.0\n");
-    sandbox.json({"update", "m.yaml", "r.example/auth:1.1.0", "--sha256", digest});
+    sandbox.json({"update", "m.yaml", "r.example/auth:1.1.0", "--sha256", digest, "--offline"});
     sandbox.json({"rollback", "m.yaml", "--offline", "--why", "too slow"});
     const auto told = sandbox.run({"history", "m.yaml"});
     EXPECT_NE(told.out.find("rollback to 1: too slow\n"), std::string::npos) << told.out;

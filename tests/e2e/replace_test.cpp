@@ -53,8 +53,9 @@ class Replace : public testing::Test {
 
     // Without a history, which would hold the time.
     static std::vector<std::string> update() {
-        return {"update",    "d/m.yaml", "r.example/auth:1.1.0", "--sha256", std::string(64, 'a'),
-                "--history", "none"};
+        return {"update",   "d/m.yaml",           "r.example/auth:1.1.0",
+                "--sha256", std::string(64, 'a'), "--history",
+                "none",     "--offline"};
     }
 
     ProcessResult traced(std::vector<std::string> options) {
@@ -140,8 +141,8 @@ TEST_F(Replace, KilledAtAnyCallLeavesTheOldFileOrTheNewOne) {
 TEST_F(Replace, KilledAmongSeveralFilesLeavesEachOldOrNewAndCanBeRepeated) {
     const std::vector<std::string> files{"d/a.yaml", "d/b.yaml", "d/deep/c.yaml"};
     const std::vector<std::string> words{
-        "update",    "d",   "r.example/auth:1.1.0", "--sha256", std::string(64, 'a'),
-        "--history", "none"};
+        "update", "d",        "r.example/auth:1.1.0", "--sha256", std::string(64, 'a'), "--history",
+        "none",   "--offline"};
     std::vector<std::string> seen;
     for (const auto* name : {"fchmod", "write", "fsync", "rename"}) {
         for (int number = 1; number <= 3; ++number) {

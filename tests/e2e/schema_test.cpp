@@ -121,7 +121,7 @@ void run_rollout(Bench& bench) {
     // Its gate would wait for minutes.
     plan.replace(plan.find("wait: 5m"), 8, "command: [\"true\"]");
     bench.sandbox.write("plan.yaml", plan);
-    bench.take({"rollout", "plan", "plan.yaml"});
+    bench.take({"rollout", "plan", "plan.yaml", "--offline"});
     bench.take({"rollout", "next", "plan.yaml", "--dry-run"});
     bench.take({"rollout", "next", "plan.yaml"});
     bench.take({"rollout", "gate", "plan.yaml"}, {0, 4});
@@ -136,10 +136,11 @@ void run_rollout(Bench& bench) {
 void run_releases(Bench& bench) {
     bench.sandbox.write("m.yaml", manifest);
     bench.sandbox.write("n.yaml", manifest);
-    bench.take({"update", "m.yaml", "r.example/auth:1.1.0", "--sha256", digest_a, "--dry-run"});
-    bench.take({"update", "m.yaml", "r.example/auth:1.1.0", "--sha256", digest_a});
+    bench.take({"update", "m.yaml", "r.example/auth:1.1.0", "--sha256", digest_a, "--dry-run",
+                "--offline"});
+    bench.take({"update", "m.yaml", "r.example/auth:1.1.0", "--sha256", digest_a, "--offline"});
     bench.take({"update", ".", "r.example/auth:1.2.0", "--sha256", digest_b, "--set",
-                "pluginConfig.mode=lax"});
+                "pluginConfig.mode=lax", "--offline"});
 }
 
 const std::map<std::string, Scenario>& scenarios() {
@@ -309,7 +310,7 @@ const std::map<std::string, Scenario>& scenarios() {
               b.sandbox.write("prod/n.yaml", others);
               EXPECT_EQ(b.sandbox
                             .run({"update", "staging/m.yaml", "r.example/auth:1.1.0", "--sha256",
-                                  digest_a})
+                                  digest_a, "--offline"})
                             .exit_code,
                         0);
               b.take({"list", ".", "--same"}, {3});
@@ -472,7 +473,8 @@ TEST(Schema, RefusesWhatItDoesNotName) {
     }
     // Through a reference, an if and the other file, too.
     sandbox.write("m.yaml", manifest);
-    auto update = sandbox.json({"update", "m.yaml", "r.example/auth:2", "--sha256", digest_a});
+    auto update =
+        sandbox.json({"update", "m.yaml", "r.example/auth:2", "--sha256", digest_a, "--offline"});
     sandbox.write("right.json", update.dump());
     EXPECT_EQ(judge(sandbox, "update", {"right.json"}).exit_code, 0);
     update["changes"][0]["news"] = 1;
