@@ -176,6 +176,58 @@ class Reader {
     Policy policy_;
 };
 
+bool allows_registry(const Policy& policy, const std::string& name, const std::string& host) {
+    return std::ranges::any_of(policy.registries_allowed, [&](const std::string& allowed) {
+        return fits(allowed, host) || fits(allowed, name) || name.starts_with(allowed + "/");
+    });
+}
+
+struct Objection {
+    std::string_view rule;
+    std::string message;
+};
+
+std::vector<Objection> objections_to_tag(const std::string& tag, const Policy& policy) {
+    if (tag.empty() || !any_fits(policy.tags_forbidden, tag)) {
+        return {};
+    }
+    return {{"WP407", fmt::format("the tag {} is forbidden", tag)}};
+}
+
+std::vector<Objection> objections_to_url(const std::string& url, bool pinned,
+                                         const Policy& policy) {
+    std::vector<Objection> all;
+    const auto read = istio::read_plugin_url(url);
+    const std::string transport = read.transport == istio::Transport::file  ? "file"
+                                  : read.transport == istio::Transport::oci ? "oci"
+                                  : read.scheme_as_written.size() == 5      ? "https"
+                                                                            : "http";
+    const auto& transports = policy.transports_allowed;
+    if (!transports.empty() && !any_fits(transports, transport)) {
+        all.push_back({"WP408", fmt::format("{} is not allowed, only {}", transport,
+                                            fmt::join(transports, ", "))});
+    }
+    if (policy.digest_required && !pinned && (!read.image || read.image->digest.empty())) {
+        all.push_back({"WP402", "a digest is required, in the url or as sha256"});
+    }
+    if (!read.image) {
+        return all;
+    }
+    const auto host = read.image->registry.empty() ? "docker.io" : read.image->registry;
+    const auto& registries = policy.registries_allowed;
+    if (!registries.empty() &&
+        !allows_registry(policy, host + "/" + read.image->repository, host)) {
+        all.push_back({"WP401", fmt::format("{} is not allowed, only {}", host,
+                                            fmt::join(registries, ", "))});
+    }
+    const auto tag =
+        read.image->tag.empty() && read.image->digest.empty() ? "latest" : read.image->tag;
+    for (auto& one : objections_to_tag(tag, policy)) {
+        all.push_back(std::move(one));
+    }
+    return all;
+}
+
 class PolicyCheck {
   public:
     PolicyCheck(const Object& object, const Policy& policy, Findings& findings)
@@ -265,44 +317,11 @@ class PolicyCheck {
     }
 
     void check_url(const Node& payload, const Node& url, const std::string& prefix) {
-        const auto read = istio::read_plugin_url(*url.as_string());
-        const auto path = prefix + "url";
-        const std::string transport = read.transport == istio::Transport::file  ? "file"
-                                      : read.transport == istio::Transport::oci ? "oci"
-                                      : read.scheme_as_written.size() == 5      ? "https"
-                                                                                : "http";
-        const auto& transports = policy_.transports_allowed;
-        if (!transports.empty() && !any_fits(transports, transport)) {
-            add("WP408", path, url.range(),
-                fmt::format("{} is not allowed, only {}", transport, fmt::join(transports, ", ")));
+        const bool pinned = !text_at(&payload, "sha256").empty();
+        for (const auto& [rule, message] :
+             objections_to_url(std::string(*url.as_string()), pinned, policy_)) {
+            add(rule, prefix + "url", url.range(), message);
         }
-        const bool pinned =
-            (read.image && !read.image->digest.empty()) || !text_at(&payload, "sha256").empty();
-        if (policy_.digest_required && !pinned) {
-            add("WP402", path, url.range(), "a digest is required, in the url or as sha256");
-        }
-        if (!read.image) {
-            return;
-        }
-        const auto host = read.image->registry.empty() ? "docker.io" : read.image->registry;
-        const auto& registries = policy_.registries_allowed;
-        if (!registries.empty() && !allowed_registry(host + "/" + read.image->repository, host)) {
-            add("WP401", path, url.range(),
-                fmt::format("{} is not allowed, only {}", host, fmt::join(registries, ", ")));
-        }
-        const auto tag =
-            read.image->tag.empty() && read.image->digest.empty() ? "latest" : read.image->tag;
-        if (!tag.empty() && any_fits(policy_.tags_forbidden, tag)) {
-            add("WP407", path, url.range(), fmt::format("the tag {} is forbidden", tag));
-        }
-    }
-
-    bool allowed_registry(const std::string& name, const std::string& host) const {
-        return std::any_of(policy_.registries_allowed.begin(), policy_.registries_allowed.end(),
-                           [&](const std::string& allowed) {
-                               return fits(allowed, host) || fits(allowed, name) ||
-                                      name.starts_with(allowed + "/");
-                           });
     }
 
     const Object& object_;
@@ -387,24 +406,53 @@ void apply_levels(const Policy& policy, std::vector<Diagnostic>& findings) {
     });
 }
 
+namespace {
+
+// What is left once comments and the policy's own levels have been heeded.
+DocumentResult settled(const Object& object, Findings findings, const Policy& policy) {
+    auto result =
+        summarize({.object = object, .findings = std::move(findings.all()), .skipped = {}});
+    apply_levels(policy, result.findings);
+    finish(result);
+    // A comment that silences another layer's rule is not idle because nobody asked that layer.
+    std::erase_if(result.findings,
+                  [](const Diagnostic& finding) { return finding.rule->id == "WP302"; });
+    return result;
+}
+
+}  // namespace
+
 std::vector<DocumentResult> judge_by_policy(const yaml::File& file, const Policy& policy) {
     std::vector<DocumentResult> results;
     for (const auto& object : objects_in(file)) {
-        if (object.identity != Identity::ours) {
-            continue;
+        if (object.identity == Identity::ours) {
+            Findings findings;
+            check_policy(object, policy, findings);
+            results.push_back(settled(object, std::move(findings), policy));
         }
-        Findings findings;
-        check_policy(object, policy, findings);
-        auto result =
-            summarize({.object = object, .findings = std::move(findings.all()), .skipped = {}});
-        apply_levels(policy, result.findings);
-        finish(result);
-        // A comment that silences another layer's rule is not idle because nobody asked that layer.
-        std::erase_if(result.findings,
-                      [](const Diagnostic& finding) { return finding.rule->id == "WP302"; });
-        results.push_back(std::move(result));
     }
     return results;
+}
+
+DocumentResult judge_by_policy(const yaml::File& file, std::size_t document,
+                               const LooseVersion& version, const Policy& policy) {
+    const auto& within = file.documents()[document];
+    const Object around{.file = file,
+                        .root = within.root,
+                        .index = document,
+                        .range = within.range,
+                        .ns = version.ns,
+                        .name = version.name};
+    Findings findings;
+    if (!any_fits(policy.except, version.ns + "/" + version.name)) {
+        for (const auto& [rule, message] :
+             version.url.empty() ? objections_to_tag(version.tag, policy)
+                                 : objections_to_url(version.url, version.pinned, policy)) {
+            findings.add(rule, {}, version.range, fmt::format("{} ({})", message, policy.file))
+                .path = version.path;
+        }
+    }
+    return settled(around, std::move(findings), policy);
 }
 
 }  // namespace wasmplug::manifest

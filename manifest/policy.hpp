@@ -35,6 +35,17 @@ struct Policy {
 // does not switch a rule off.
 Policy read_policy(const yaml::File& file);
 
+// A version where no object stands around it: in a patch, in Helm values, behind a marker, in a
+// template.
+struct LooseVersion {
+    std::string url;  // "oci://ghcr.io/acme/auth:1.4.0"; "" where only a tag is written
+    std::string tag;  // where there is no url
+    bool pinned = false;
+    yaml::Range range;  // of the url or the tag
+    std::string path;
+    std::string ns, name;  // as far as there are any; for `except`
+};
+
 // WP401 to WP409 for one object.
 void check_policy(const Object& object, const Policy& policy, Findings& findings);
 
@@ -78,5 +89,10 @@ class Policies {
 // What a policy alone says of a file's objects, comments that silence it and its own levels
 // heeded: what stands between a person and an edit by `update`.
 std::vector<DocumentResult> judge_by_policy(const yaml::File& file, const Policy& policy);
+
+// The same of a version alone, in this document of the file: as far as the policy speaks of
+// registries, digests, tags and transports.
+DocumentResult judge_by_policy(const yaml::File& file, std::size_t document,
+                               const LooseVersion& version, const Policy& policy);
 
 }  // namespace wasmplug::manifest

@@ -102,6 +102,9 @@ struct LocateOptions {
 // they are literal.
 std::vector<Located> locate(const yaml::File& file, const LocateOptions& options = {});
 
+// The same plugin in `text`, which its file was made into; nothing when it is not there.
+std::optional<Located> locate_again(const Located& located, const std::string& text);
+
 // The same text with each {{action}} overwritten by bytes that leave the YAML around it readable,
 // so that ranges stay true. A line that holds nothing but actions becomes a comment.
 std::string mask_template(std::string_view text);

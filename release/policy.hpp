@@ -15,8 +15,9 @@ struct PolicyObjections {
     std::vector<std::string> known;    // what was there before it and stays
 };
 
-// Judges what the files that change become, each by the policy that is nearest to it. Objects are
-// judged; patches of other kinds, Helm values and templates say too little.
+// Judges what the files that change become, each by the policy that is nearest to it. Of patches
+// of other kinds, Helm values, markers, templates and Envoy Gateway's policies the version is
+// judged: registry, digest, tag and transport are all that they say.
 PolicyObjections judge_by_policies(const std::vector<FileSteps>& files,
                                    manifest::Policies& policies);
 

@@ -82,15 +82,10 @@ void follow_aliases(Step& step, State& next) {
     }
     const Located& located = step.located;
     const auto text = apply_changes({located}, {step.change}).text;
-    const auto values_path = located.form == Form::values ? located.name : std::string();
-    for (const auto& again :
-         locate(yaml::File::parse(text, located.file.name()), {.values_path = values_path})) {
-        if (again.document == located.document && again.form == located.form &&
-            again.object_path == located.object_path) {
-            const State state = state_of(again);
-            step.after.config_hash = state.content.config_hash;
-            next.config = state.config;
-        }
+    if (const auto again = locate_again(located, text)) {
+        const State state = state_of(*again);
+        step.after.config_hash = state.content.config_hash;
+        next.config = state.config;
     }
 }
 

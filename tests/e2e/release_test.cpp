@@ -65,6 +65,116 @@ TEST_F(UpdateUnderAPolicy, TakesThePolicyThatIsNamed) {
     EXPECT_EQ(update("other.example/auth:1.1.0", {"--policy", "strict.yaml"}).exit_code, 0);
 }
 
+// Where a version stands in something else than an object, the policy speaks of it all the same.
+struct LoosePlace {
+    const char* title;
+    const char* file;
+    std::string text;  // with IMAGE and DIGEST in it
+    std::vector<std::string> more;
+};
+
+class PolicyOfAVersion : public testing::TestWithParam<LoosePlace> {};
+
+TEST_P(PolicyOfAVersion, IsHeldWhereverItIsWritten) {
+    const auto& place = GetParam();
+    Sandbox sandbox;
+    sandbox.write(".git/HEAD", "");
+    sandbox.write(".wasmplug/policy.yaml",
+                  "registries: {allowed: [good.example]}\ntags: {forbidden: [\"*-dev\"]}\n"
+                  "labels: {required: [team]}\nscope: required\n");
+    sandbox.write(place.file, place.text);
+    const auto update = [&](const std::string& reference, std::vector<std::string> more = {}) {
+        std::vector<std::string> words{"update",   place.file, reference,
+                                       "--sha256", digest,     "--offline"};
+        words.insert(words.end(), place.more.begin(), place.more.end());
+        words.insert(words.end(), more.begin(), more.end());
+        return sandbox.run(words);
+    };
+    const auto evil = update("evil.example/auth:1.1.0");
+    EXPECT_EQ(evil.exit_code, 1);
+    EXPECT_NE(evil.err.find(std::string(place.file) + ":"), std::string::npos) << evil.err;
+    EXPECT_NE(evil.err.find("evil.example is not allowed"), std::string::npos) << evil.err;
+    EXPECT_NE(evil.err.find("WP401"), std::string::npos) << evil.err;
+    EXPECT_EQ(sandbox.read(place.file), place.text);
+    const auto forbidden = update("good.example/auth:1.1.0-dev");
+    EXPECT_NE(forbidden.err.find("the tag 1.1.0-dev is forbidden"), std::string::npos)
+        << forbidden.err;
+    EXPECT_EQ(sandbox.read(place.file), place.text);
+    EXPECT_EQ(update("evil.example/auth:1.1.0", {"--no-policy"}).exit_code, 0);
+    const auto good = update("good.example/auth:1.2.0");
+    EXPECT_EQ(good.exit_code, 0) << good.err;
+    EXPECT_EQ(good.err.find("team"), std::string::npos) << "not said there: " << good.err;
+}
+
+const std::string whole_digest = "sha256:" + std::string(64, 'c');
+
+INSTANTIATE_TEST_SUITE_P(
+    Places, PolicyOfAVersion,
+    testing::Values(
+        LoosePlace{"JsonPatch",
+                   "patch.yaml",
+                   "- op: replace\n  path: /spec/url\n  value: oci://good.example/auth:1.0.0\n",
+                   {}},
+        LoosePlace{"HelmValues",
+                   "values.yaml",
+                   "wasm:\n  url: good.example/auth:1.0.0\n",
+                   {"--path", "wasm.url"}},
+        LoosePlace{"HelmValuesByTag",
+                   "values.yaml",
+                   "image:\n  repository: good.example/auth\n  tag: 1.0.0\n  digest: " +
+                       whole_digest + "\n",
+                   {"--path", "image.tag"}},
+        LoosePlace{"Marker",
+                   "config.yaml",
+                   "image: good.example/auth:1.0.0 # wasmplug: {\"image\": \"auth\"}\n",
+                   {}},
+        LoosePlace{"Template",
+                   "templates/auth.yaml",
+                   "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata:\n"
+                   "  name: {{ .Release.Name }}\nspec:\n  url: oci://good.example/auth:1.0.0\n",
+                   {}},
+        LoosePlace{"EnvoyGateway",
+                   "policy.yaml",
+                   "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyExtensionPolicy\n"
+                   "metadata: {name: p}\nspec:\n  wasm:\n  - name: one\n    code:\n"
+                   "      type: Image\n      image: {url: \"good.example/auth:1.0.0\"}\n",
+                   {}}),
+    [](const auto& test) { return test.param.title; });
+
+TEST_F(UpdateUnderAPolicy, RefusesAVersionOfValuesWithoutADigest) {
+    // With --from nothing is looked up that could pin it.
+    sandbox_.write("values.yaml", "wasm:\n  url: good.example/auth:1.1.0\n");
+    sandbox_.write("prod/values.yaml", "wasm:\n  url: good.example/auth:1.0.0\n");
+    const auto refused = sandbox_.run(
+        {"update", "prod/values.yaml", "--from", "values.yaml", "--path", "wasm.url", "--offline"});
+    EXPECT_EQ(refused.exit_code, 1) << refused.out;
+    EXPECT_NE(refused.err.find("a digest is required"), std::string::npos) << refused.err;
+    sandbox_.write("prod/values.yaml",
+                   "wasm:\n  url: good.example/auth:1.0.0 # wasmplug:ignore WP402 a sandbox\n");
+    EXPECT_EQ(sandbox_
+                  .run({"update", "prod/values.yaml", "--from", "values.yaml", "--path", "wasm.url",
+                        "--offline"})
+                  .exit_code,
+              0);
+}
+
+TEST(RolloutUnderAPolicy, RefusesAWaveThatItForbids) {
+    Sandbox sandbox;
+    sandbox.write(".git/HEAD", "");
+    sandbox.write(".wasmplug/policy.yaml", "registries: {allowed: [good.example]}\n");
+    const std::string values = "wasm:\n  url: good.example/auth:1.0.0\n";
+    sandbox.write("values.yaml", values);
+    sandbox.write("plan.yaml",
+                  "apiVersion: wasmplug.dev/v1alpha1\nkind: RolloutPlan\n"
+                  "plugin: {url: oci://evil.example/auth, to: 1.1.0, sha256: " +
+                      digest +
+                      "}\nwaves:\n- name: all\n  targets: [{file: values.yaml, path: wasm.url}]\n");
+    const auto refused = sandbox.run({"rollout", "next", "plan.yaml"});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find("evil.example is not allowed"), std::string::npos) << refused.err;
+    EXPECT_EQ(sandbox.read("values.yaml"), values);
+}
+
 TEST(DiffWithARevision, NamesWhatMovedSince) {
     Sandbox sandbox;
     sandbox.write("m.yaml",
