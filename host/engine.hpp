@@ -60,10 +60,18 @@ struct HostResult {
 
 using HostCall = std::function<HostResult(std::size_t import, const std::uint64_t* arguments)>;
 
+// Bytes that are in the first memory when an instance begins.
+struct InitialData {
+    std::uint32_t address = 0;
+    std::string_view bytes;
+};
+
 struct EngineOptions {
     std::uint64_t memory_pages = 16384;  // Envoy's --wasm_max_mem_pages: 1 GiB
     std::uint32_t call_depth = 8000;     // near V8's on Envoy's stack
     bool exact = false;                  // count each instruction, not slices of them
+    // For a module whose data section was cut off: within the memory's first size.
+    std::vector<InitialData> data;
 };
 
 // A linked plugin. Not for several threads.

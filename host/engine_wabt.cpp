@@ -45,6 +45,20 @@ static_assert(
 static_assert(
     std::is_same_v<decltype(values_of(std::declval<wi::Thread&>())), std::vector<wi::Value>&>);
 
+// The same for the code that is read: reserved at once, it is not copied as it grows.
+template <auto Data>
+struct IstreamAccess {
+    friend wi::Buffer& bytes_of(wi::Istream& code) { return code.*Data; }
+};
+
+wi::Buffer& bytes_of(wi::Istream& code);
+
+template struct IstreamAccess<&wi::Istream::data_>;
+
+// Of modules in four languages the interpreter's code was 2.5 to 4.5 times theirs; what is not
+// needed is never touched.
+constexpr std::size_t code_growth = 5;
+
 constexpr int slice = 1000;
 constexpr std::size_t max_frames = 20;  // Envoy's --stack-trace-limit
 
@@ -123,6 +137,7 @@ class WabtModule final : public Module {
     bool read(std::string_view bytes, std::string& error) {
         wabt::Errors errors;
         wi::ModuleDesc description;
+        bytes_of(description.istream).reserve(bytes.size() * code_growth);
         const wabt::Features all = features();
         const wabt::ReadBinaryOptions options(all, nullptr, /*read_debug_names=*/false,
                                               /*stop_on_first_error=*/true,
@@ -218,6 +233,10 @@ class WabtInstance final : public Instance {
         if (!instance_) {
             trap = Trap{Trap::Kind::trap, failed ? failed->message() : "cannot instantiate", {}};
             return false;
+        }
+        for (const auto& data : module_.options_.data) {
+            const auto memory = store_.UnsafeGet<wi::Memory>(instance_->memories()[0]);
+            std::copy(data.bytes.begin(), data.bytes.end(), memory->UnsafeData() + data.address);
         }
         find_exports();
         for (const auto start : module_.starts_) {

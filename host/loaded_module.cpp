@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "host/imports.hpp"
@@ -11,12 +13,40 @@
 namespace wasmplug::host {
 namespace {
 
+constexpr std::uint8_t data_section = 11;
+constexpr std::uint64_t page_size = 65'536;
+
 std::string joined(const std::vector<std::string>& lines) {
     std::string text;
     for (const auto& line : lines) {
         text += (text.empty() ? "" : "\n") + line;
     }
     return text;
+}
+
+// A linker of Go's leaves tens of thousands of data segments, and the interpreter runs a program
+// for each. Where all have plain addresses within the memory and no instruction may name one (that
+// takes the data count), they are copied instead, and the interpreter gets what is before them:
+// behind are only custom sections.
+std::string_view without_data(std::string_view bytes, const wasm::Module& declared,
+                              std::vector<InitialData>& data) {
+    const auto section = std::find_if(declared.sections.begin(), declared.sections.end(),
+                                      [](const auto& each) { return each.id == data_section; });
+    if (section == declared.sections.begin() || section == declared.sections.end() ||
+        declared.announced_data || declared.memories.empty()) {
+        return bytes;
+    }
+    const std::uint64_t room = declared.memories[0].minimum * page_size;
+    for (const auto& segment : declared.data) {
+        if (!segment.address || std::uint64_t{*segment.address} + segment.size > room) {
+            return bytes;
+        }
+    }
+    for (const auto& segment : declared.data) {
+        data.push_back({*segment.address, bytes.substr(segment.offset, segment.size)});
+    }
+    const auto before = std::prev(section);
+    return bytes.substr(0, before->offset + before->size);
 }
 
 std::unique_ptr<LoadedModule> refuse(std::optional<LoadFailure>& failure, std::string message) {
@@ -41,7 +71,8 @@ std::unique_ptr<LoadedModule> LoadedModule::load(std::string bytes, bool exact,
     std::string error;
     EngineOptions options;
     options.exact = exact;
-    loaded->module_ = load_module(loaded->bytes_, options, error);
+    const auto code = without_data(loaded->bytes_, declared, options.data);
+    loaded->module_ = load_module(code, options, error);
     if (!loaded->module_) {
         return refuse(failure,
                       fmt::format("the embedded interpreter cannot run this module: {}", error));

@@ -77,6 +77,14 @@ struct Body {
     std::uint32_t locals = 0;
 };
 
+// `size` bytes at `offset` of the file; `address` is where in memory 0 they go, when that is a
+// plain i32.const.
+struct DataSegment {
+    std::optional<std::uint32_t> address;
+    std::size_t offset = 0;
+    std::uint32_t size = 0;
+};
+
 struct Global {
     ValueType type;
     bool is_mutable = false;
@@ -101,7 +109,7 @@ struct Module {
     std::vector<std::uint32_t> tags;  // type of each
     std::optional<std::uint32_t> start;
     std::vector<Body> bodies;  // of functions[imported_functions + i]
-    std::uint32_t data_segments = 0;
+    std::vector<DataSegment> data;
     std::optional<std::uint32_t> announced_data;  // the data count, before the code
     std::vector<ValueType> element_segments;      // type of each
     std::vector<bool> referenced;  // by function: named outside of code, so ref.func may name it

@@ -147,10 +147,10 @@ void Reader::finish(std::size_t end) const {
               fmt::format("{} functions are declared and {} have code", defined,
                           module_.bodies.size()));
     }
-    if (module_.announced_data && *module_.announced_data != module_.data_segments) {
+    if (module_.announced_data && *module_.announced_data != module_.data.size()) {
         fault(ModuleError::Kind::malformed, end,
               fmt::format("{} data segments are announced and {} are there",
-                          *module_.announced_data, module_.data_segments));
+                          *module_.announced_data, module_.data.size()));
     }
 }
 

@@ -228,10 +228,24 @@ void Reader::code_section(Bytes& in) {
     }
 }
 
+// What an initialiser leaves that is one i32.const and nothing else.
+static std::optional<std::uint32_t> plain_i32(Bytes initialiser) {
+    if (initialiser.u8("an initialiser") != 0x41) {
+        return std::nullopt;
+    }
+    const std::int64_t value = initialiser.signed_leb(32, "a constant");
+    if (initialiser.u8("an initialiser") != 0x0b) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint32_t>(value);
+}
+
 void Reader::data_section(Bytes& in) {
-    module_.data_segments = in.count(limits_.data_segments, "the number of data segments");
-    for (std::uint32_t i = 0; i < module_.data_segments; ++i) {
+    const std::uint32_t count = in.count(limits_.data_segments, "the number of data segments");
+    module_.data.reserve(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
         const std::size_t start = in.offset();
+        DataSegment segment;
         const std::uint32_t flags = in.u32("a data segment");
         if (flags > 2) {
             fault(ModuleError::Kind::malformed, start,
@@ -240,9 +254,13 @@ void Reader::data_section(Bytes& in) {
         if (flags != 1) {
             const std::uint32_t memory = flags == 2 ? in.u32("a memory") : 0;
             check_index(memory, module_.memories.size(), start, "memory");
+            const Bytes initialiser = in;
             constant_expression(in, module_.memories[memory].is_64 ? Kind::i64 : Kind::i32);
+            segment.address = memory == 0 ? plain_i32(initialiser) : std::nullopt;
         }
-        in.sized("a data segment");
+        segment.size = static_cast<std::uint32_t>(in.sized("a data segment").size());
+        segment.offset = in.offset() - segment.size;
+        module_.data.push_back(segment);
     }
 }
 

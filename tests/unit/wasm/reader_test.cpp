@@ -210,7 +210,12 @@ TEST(Reader, ReadsElementAndDataSegmentsOfEveryForm) {
                         bytes({2, 0, 0x41, 0, 0x0b, 0}));
     const Module read = read_module(module);
     EXPECT_EQ(read.element_segments.size(), 8u);
-    EXPECT_EQ(read.data_segments, 3u);
+    ASSERT_EQ(read.data.size(), 3u);
+    EXPECT_EQ(read.data[0].address, 0u);
+    EXPECT_EQ(module.substr(read.data[0].offset, read.data[0].size), "ab");
+    EXPECT_FALSE(read.data[1].address);
+    EXPECT_EQ(module.substr(read.data[1].offset, read.data[1].size), "c");
+    EXPECT_EQ(read.data[2].address, 0u);
 }
 
 TEST(Reader, ReadsFunctionNamesAndStopsAtAFault) {
