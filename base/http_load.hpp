@@ -28,7 +28,8 @@ struct LoadSample {
 };
 
 struct LoadRun {
-    std::vector<LoadSample> samples;  // as many as were asked for, in the order they ended
+    // As many as were asked for, in the order they ended; fewer when it was stopped.
+    std::vector<LoadSample> samples;
     std::chrono::nanoseconds elapsed{0};
     std::string error;  // of the first request without an answer
 };
@@ -37,13 +38,14 @@ struct LoadRun {
 // are read and dropped, redirects are answers. A request may take as long as its stall_timeout.
 class HttpLoad {
   public:
+    // Throws HttpError for a URL that is none.
     HttpLoad(HttpRequest request, std::string user_agent);
     ~HttpLoad();
     HttpLoad(HttpLoad&&) noexcept;
     HttpLoad(const HttpLoad&) = delete;
     HttpLoad& operator=(const HttpLoad&) = delete;
 
-    // As Cancel::check when stopped. Throws HttpError for a URL that is none.
+    // Returns when stopped with what has ended by then.
     LoadRun run(const LoadPlan& plan, const Cancel& cancel);
 
   private:

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <set>
 
 #include "base/error.hpp"
@@ -96,13 +97,41 @@ TEST(HttpLoad, SendsItsBodyAgainWithEveryRequest) {
     }
 }
 
-TEST(HttpLoad, StopsWhenItIsTold) {
-    const FaultServer server([](const SeenRequest&) { return Answer{.stall = true}; });
-    HttpLoad load(get(server.url()), "test");
+TEST(HttpLoad, StopsWhenItIsToldAndKeepsWhatItHas) {
     const CancelSource source;
-    source.request();
-    EXPECT_THROW(load.run({.requests = 5}, source.token()), Error);
+    std::atomic<int> answered = 0;
+    const FaultServer server([&](const SeenRequest&) {
+        if (++answered == 3) {
+            source.request();
+            return Answer{.stall = true};
+        }
+        return Answer{.body = "ok"};
+    });
+    HttpLoad load(get(server.url()), "test");
+    EXPECT_EQ(load.run({.requests = 5}, source.token()).samples.size(), 2U);
+    EXPECT_TRUE(load.run({.requests = 5}, source.token()).samples.empty());
+}
+
+TEST(HttpLoad, RefusesWhatIsNoUrl) {
     EXPECT_THROW(HttpLoad(get("nonsense"), "test"), HttpError);
+}
+
+TEST(HttpLoad, GoesOnWhenTheServerClosesTheConnectionAfterEachAnswer) {
+    const FaultServer server(
+        [](const SeenRequest&) { return Answer{.body = "ok", .close = true}; });
+    HttpLoad load(get(server.url()), "test");
+    const auto result = load.run({.requests = 30, .concurrency = 4}, {});
+    EXPECT_EQ(result.samples.size(), 30U);
+    EXPECT_TRUE(result.error.empty()) << result.error;
+}
+
+TEST(HttpLoad, ReadsABodyThatIsLargerThanItsBuffer) {
+    const FaultServer server(
+        [](const SeenRequest&) { return Answer{.body = std::string(300'000, 'x')}; });
+    HttpLoad load(get(server.url()), "test");
+    const auto result = load.run({.requests = 6, .concurrency = 2}, {});
+    EXPECT_EQ(result.samples.size(), 6U);
+    EXPECT_TRUE(result.error.empty()) << result.error;
 }
 
 }  // namespace
