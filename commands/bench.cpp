@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstdlib>
+#include <charconv>
+#include <cmath>
 #include <iterator>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +42,7 @@ struct LoadResult {
     std::string engine;
     std::vector<host::LoadComparison> comparisons;
     std::vector<std::string> over;
+    bool interrupted = false;
 };
 
 std::string to_text(const LoadResult& result) {
@@ -50,6 +52,9 @@ std::string to_text(const LoadResult& result) {
     }
     for (const auto& reason : result.over) {
         text += fmt::format("✗ {}\n", printable(reason));
+    }
+    if (result.interrupted) {
+        text += "stopped before the end: this is what was measured by then\n";
     }
     return text;
 }
@@ -62,7 +67,8 @@ nlohmann::ordered_json to_json(const LoadResult& result) {
     return {{"version", 1},
             {"engine", result.engine},
             {"comparisons", std::move(comparisons)},
-            {"over", result.over}};
+            {"over", result.over},
+            {"interrupted", result.interrupted}};
 }
 
 struct BenchResult {
@@ -71,26 +77,38 @@ struct BenchResult {
     std::vector<BenchFigures> baseline;
 };
 
+std::string growth(double bytes) {
+    return (bytes < 0 ? "-" : "") + format_size(static_cast<std::uint64_t>(std::abs(bytes)));
+}
+
 std::string to_text(const BenchResult& result) {
-    Table table{{"EXCHANGE", "INSTRUCTIONS", "HOST CALLS", "BYTES", "MEMORY", "GROWTH/1K", "LOAD",
-                 "INTERPRETED"},
-                {}};
+    Table table{
+        {"INSTRUCTIONS", "HOST CALLS", "BYTES", "MEMORY", "GROWTH/1K", "LOAD", "INTERPRETED"}, {}};
+    std::vector<std::string> names;
     for (const auto& each : result.figures) {
         if (!each.failure.empty()) {
             continue;
         }
+        names.push_back(printable(each.name));
         table.rows.push_back(
-            {printable(each.name), fmt::format("{:.0f}", each.instructions),
-             fmt::format("{:.1f}", each.host_calls), fmt::format("{:.0f}", each.boundary_bytes),
-             format_size(each.memory_peak), fmt::format("{:.0f} B", each.memory_growth_per_1k),
-             fmt::format("{:.1f} ms", each.load_ms),
+            {fmt::format("{:.0f}", each.instructions), fmt::format("{:.1f}", each.host_calls),
+             fmt::format("{:.0f}", each.boundary_bytes), format_size(each.memory_peak),
+             growth(each.memory_growth_per_1k), fmt::format("{:.1f} ms", each.load_ms),
              fmt::format("{:.1f} µs", each.interpreter_us)});
     }
-    std::string text = table.rows.empty() ? "" : to_text(table);
+    // A name has a line of its own: the figures take the width of a terminal.
+    std::string text;
+    std::istringstream lines(table.rows.empty() ? "" : to_text(table));
+    std::size_t next = 0;
+    for (std::string line; std::getline(lines, line); ++next) {
+        text += fmt::format("{}  {}\n", next == 0 ? "" : names[next - 1] + "\n", line);
+    }
     for (const auto& verdict : result.verdicts) {
         text += fmt::format("✗ {}: {}\n", printable(verdict.name), printable(verdict.text));
     }
-    return text + "per request; interpreted times are not Envoy's\n";
+    return text +
+           "INSTRUCTIONS, HOST CALLS, BYTES and INTERPRETED are a request's; LOAD and "
+           "INTERPRETED\nare the embedded interpreter's times, not Envoy's\n";
 }
 
 nlohmann::ordered_json to_json(const BenchResult& result) {
@@ -116,11 +134,15 @@ std::vector<BenchFigures> read_baseline(const std::string& path) {
     const auto json = parse_json(read_file(path), path);
     if (!json.is_object() || !json.contains("figures") || !json.at("figures").is_array()) {
         throw Error(fmt::format("{} is no baseline", path),
-                    fmt::format("make one: wasmplug bench -o json > {}", path));
+                    "make one: wasmplug bench -o json > baseline.json");
     }
     std::vector<BenchFigures> figures;
-    for (const auto& each : json.at("figures")) {
-        figures.push_back(host::bench_figures_from_json(each));
+    try {
+        for (const auto& each : json.at("figures")) {
+            figures.push_back(host::bench_figures_from_json(each));
+        }
+    } catch (const nlohmann::json::exception&) {
+        throw Error(fmt::format("{} is no baseline: figure {} is none", path, figures.size() + 1));
     }
     return figures;
 }
@@ -129,9 +151,10 @@ std::optional<double> percent_of(const std::string& text) {
     if (text.empty()) {
         return std::nullopt;
     }
-    char* end = nullptr;
-    const double percent = std::strtod(text.c_str(), &end);
-    if (end == text.c_str() || (*end != '\0' && std::string(end) != "%") || percent < 0) {
+    const char* const end = text.data() + text.size() - (text.ends_with('%') ? 1 : 0);
+    double percent = 0;
+    const auto read = std::from_chars(text.data(), end, percent, std::chars_format::fixed);
+    if (read.ec != std::errc() || read.ptr != end || !std::isfinite(percent) || percent < 0) {
         throw usage_error(fmt::format("--fail-on {} is no percentage", text), "write --fail-on 5%");
     }
     return percent;
@@ -168,23 +191,53 @@ void measure_file(const BenchOptions& options, const std::string& file, Services
     }
 }
 
-std::string html_report(const std::string& text) {
-    constexpr std::string_view prefix = "html=";
-    if (!text.starts_with(prefix) || text.size() == prefix.size()) {
-        throw usage_error(fmt::format("--report {} is not html=FILE", text));
+struct ReportFile {
+    bool json = false;
+    std::string path;
+};
+
+std::vector<ReportFile> report_files(const std::vector<std::string>& flags) {
+    std::vector<ReportFile> files;
+    for (const auto& flag : flags) {
+        const std::string format = flag.substr(0, flag.find('='));
+        if ((format != "html" && format != "json") || flag.size() <= format.size() + 1) {
+            throw usage_error(fmt::format("--report {} is neither html=FILE nor json=FILE", flag));
+        }
+        files.push_back({format == "json", flag.substr(format.size() + 1)});
     }
-    return text.substr(prefix.size());
+    return files;
+}
+
+template <class Result>
+void write_reports(const std::vector<ReportFile>& files, const Result& result,
+                   const std::string& page) {
+    for (const auto& file : files) {
+        write_file(file.path, file.json ? pretty_json(to_json(result)) : page);
+    }
+}
+
+// An exchange that the baseline does not know can never be over it.
+void warn_of_new(const BenchOptions& options, const BenchResult& result, Services& services) {
+    for (const auto& each :
+         options.baseline.empty() ? std::vector<BenchFigures>{} : result.figures) {
+        if (host::same_in(result.baseline, each) == nullptr) {
+            services.out.warn(fmt::format("{} has no figures of '{}' in {}", options.baseline,
+                                          each.name, each.file));
+        }
+    }
 }
 
 ExitCode run_load(const BenchOptions& options, Services& services) {
-    if (!options.baseline.empty() || !options.reports.empty()) {
-        throw usage_error("--baseline and --report are for the embedded host");
+    if (!options.baseline.empty()) {
+        throw usage_error("--baseline is for the embedded host: times of another day say nothing",
+                          options.load.url.empty() ? "" : "add --baseline-url URL");
     }
+    const auto reports = report_files(options.reports);
     const auto percent = percent_of(options.fail_on);
     LoadResult result;
     if (!options.load.url.empty()) {
-        if (!options.subjects.empty()) {
-            throw usage_error("--url measures an endpoint, and no test file");
+        if (!options.subjects.empty() || !options.module.empty() || options.engine == "envoy") {
+            throw usage_error("--url measures an endpoint, and no test file, module or Envoy");
         }
         if (percent && options.load.baseline_url.empty()) {
             throw usage_error("--fail-on compares with a baseline, and there is none",
@@ -199,8 +252,12 @@ ExitCode run_load(const BenchOptions& options, Services& services) {
         for (const auto& file : test_files_of(subjects)) {
             auto each = load_in_envoy(options.load, options.envoy, file, options.module, services);
             std::move(each.begin(), each.end(), std::back_inserter(result.comparisons));
+            if (services.cancel.requested()) {
+                break;
+            }
         }
     }
+    result.interrupted = services.cancel.requested();
     for (const auto& each : result.comparisons) {
         for (const auto& reason :
              percent ? host::worse(each, *percent) : std::vector<std::string>{}) {
@@ -208,18 +265,21 @@ ExitCode run_load(const BenchOptions& options, Services& services) {
         }
     }
     services.out.show(result);
+    write_reports(reports, result, host::load_page(result.comparisons, result.over));
+    if (result.interrupted) {
+        services.cancel.check();
+    }
     return result.over.empty() ? ExitCode::ok : ExitCode::rejected;
 }
 
 ExitCode run_bench(const BenchOptions& given, Services& services) {
     BenchOptions options = given;
-    check_load_flags(options.load);
-    for (const auto& report : options.reports) {
-        html_report(report);
-    }
-    if (!options.load.url.empty() || options.engine == "envoy") {
+    const bool loads = !options.load.url.empty() || options.engine == "envoy";
+    check_load_flags(options.load, loads);
+    if (loads) {
         return run_load(options, services);
     }
+    const auto reports = report_files(options.reports);
     if (options.subjects.empty()) {
         options.subjects = {"."};
     }
@@ -242,11 +302,10 @@ ExitCode run_bench(const BenchOptions& given, Services& services) {
         const auto worse = host::regressions(result.baseline, result.figures, *percent);
         result.verdicts.insert(result.verdicts.end(), worse.begin(), worse.end());
     }
+    warn_of_new(options, result, services);
     services.out.show(result);
-    for (const auto& report : options.reports) {
-        write_file(html_report(report),
-                   host::bench_page(result.figures, result.baseline, result.verdicts));
-    }
+    write_reports(reports, result,
+                  host::bench_page(result.figures, result.baseline, result.verdicts));
     return result.verdicts.empty() ? ExitCode::ok : ExitCode::rejected;
 }
 
@@ -268,8 +327,10 @@ void add_bench(CLI::App& command, Run& selected) {
                     "Exit with 3 when a figure is surely so much over the baseline's")
         ->type_name("PERCENT")
         ->allow_extra_args(false);
-    command.add_option("--report", options->reports, "Also write a page with plots")
-        ->type_name("html=FILE")
+    command
+        .add_option("--report", options->reports,
+                    "Also write a page with plots (html=FILE), or what -o json prints (json=FILE)")
+        ->type_name("FORMAT=FILE")
         ->allow_extra_args(false);
     choices(command.add_option("--engine", options->engine, "What runs the plugin"),
             {"embedded", "envoy"});

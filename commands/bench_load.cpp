@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <optional>
 #include <sstream>
@@ -44,6 +45,7 @@ class Turns {
         }
         rounds_.resize(sides_.size());
         cpu_.resize(sides_.size());
+        requests_.resize(sides_.size());
     }
 
     // `cpu` is asked before and after each block for the time a side has used.
@@ -59,12 +61,17 @@ class Turns {
                 const std::size_t side = round % 2 == 0 ? i : sides_.size() - 1 - i;
                 before(side);
                 const auto used = cpu ? cpu(side) : std::chrono::nanoseconds(0);
-                rounds_[side].push_back(
-                    loads_[side].run({.requests = in_round(flags_.requests, rounds, round),
-                                      .concurrency = flags_.concurrency,
-                                      .rate = flags_.rate},
-                                     services_.cancel));
+                auto block = loads_[side].run({.requests = in_round(flags_.requests, rounds, round),
+                                               .concurrency = flags_.concurrency,
+                                               .rate = flags_.rate},
+                                              services_.cancel);
                 cpu_[side] += cpu ? cpu(side) - used : std::chrono::nanoseconds(0);
+                requests_[side] += block.samples.size();
+                rounds_[side].push_back(std::move(block));
+                if (services_.cancel.requested()) {
+                    stop();
+                    return;
+                }
             }
         }
         services_.out.progress("");
@@ -74,16 +81,26 @@ class Turns {
 
     double cpu_us(std::size_t side) const {
         return std::chrono::duration<double, std::micro>(cpu_[side]).count() /
-               static_cast<double>(flags_.requests);
+               static_cast<double>(requests_[side]);
     }
 
   private:
+    // What was measured is shown; but for rounds that each side has had there is nothing to show.
+    void stop() {
+        services_.out.progress("");
+        if (std::any_of(requests_.begin(), requests_.end(),
+                        [](std::size_t requests) { return requests == 0; })) {
+            services_.cancel.check();
+        }
+    }
+
     // Connections are made here, and an endpoint that nobody answers at is told at once.
     void warm_up(std::size_t side) {
         before(side);
         const auto run = loads_[side].run(
             {.requests = 2 * flags_.concurrency, .concurrency = flags_.concurrency},
             services_.cancel);
+        services_.cancel.check();
         if (std::all_of(run.samples.begin(), run.samples.end(),
                         [](const auto& sample) { return sample.status == 0; })) {
             throw Error(run.error);
@@ -115,6 +132,7 @@ class Turns {
     std::vector<HttpLoad> loads_;
     std::vector<LoadRounds> rounds_;
     std::vector<std::chrono::nanoseconds> cpu_;
+    std::vector<std::size_t> requests_;
 };
 
 HttpRequest request_to(const std::string& url, const EndpointFlags& flags) {
@@ -163,7 +181,17 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
     add_endpoint_flags(command, flags.endpoint);
 }
 
-void check_load_flags(const LoadFlags& flags) {
+void check_load_flags(const LoadFlags& flags, bool loads) {
+    const LoadFlags usual;
+    if (!loads && (flags.requests != usual.requests || flags.concurrency != usual.concurrency ||
+                   flags.rate != usual.rate || flags.rounds != usual.rounds)) {
+        throw usage_error(
+            "--requests, --concurrency, --rate and --rounds are for --url and --engine envoy",
+            "a test file says itself how many: its bench entry's 'requests'");
+    }
+    if (!std::isfinite(flags.rate)) {
+        throw usage_error("--rate is no number of requests");
+    }
     if (flags.url.empty() && !flags.baseline_url.empty()) {
         throw usage_error("--baseline-url needs something to compare with it", "add --url URL");
     }
@@ -229,11 +257,14 @@ std::vector<LoadComparison> load_in_envoy(const LoadFlags& flags, const std::str
         auto comparison = host::compare(turns.rounds(0), turns.rounds(1));
         comparison.file = file;
         comparison.name = bench.name;
-        comparison.subject_name = "with the plugin";
+        comparison.subject_name = "with plugin";
         comparison.baseline_name = "without";
         comparison.subject_cpu_us = turns.cpu_us(0);
         comparison.baseline_cpu_us = turns.cpu_us(1);
         comparisons.push_back(std::move(comparison));
+        if (services.cancel.requested()) {
+            break;
+        }
     }
     return comparisons;
 }

@@ -27,10 +27,12 @@ struct LoadFlags {
 
 void add_load_flags(CLI::App& command, LoadFlags& flags);
 
-// Throws usage_error for flags that contradict each other.
-void check_load_flags(const LoadFlags& flags);
+// Throws usage_error for flags that contradict each other; `loads` says whether anything is put
+// under load.
+void check_load_flags(const LoadFlags& flags, bool loads);
 
-// --url, and --baseline-url when there is one.
+// --url, and --baseline-url when there is one. When stopped midway this and the next return what
+// was measured by then, and throw as Cancel::check when that is nothing.
 host::LoadComparison load_urls(const LoadFlags& flags, Services& services);
 
 // The file's exchanges through real Envoys, one with its plugins and one without.

@@ -157,14 +157,19 @@ std::vector<BenchVerdict> over_budget(const BenchCase& bench, const BenchFigures
     return verdicts;
 }
 
+const BenchFigures* same_in(const std::vector<BenchFigures>& baseline, const BenchFigures& now) {
+    const auto found = std::find_if(baseline.begin(), baseline.end(), [&](const auto& each) {
+        return each.file == now.file && each.name == now.name && each.failure.empty();
+    });
+    return found == baseline.end() ? nullptr : &*found;
+}
+
 std::vector<BenchVerdict> regressions(const std::vector<BenchFigures>& baseline,
                                       const std::vector<BenchFigures>& figures, double percent) {
     std::vector<BenchVerdict> verdicts;
     for (const auto& now : figures) {
-        const auto before = std::find_if(baseline.begin(), baseline.end(), [&](const auto& each) {
-            return each.file == now.file && each.name == now.name;
-        });
-        if (before == baseline.end() || !now.failure.empty()) {
+        const auto* before = same_in(baseline, now);
+        if (before == nullptr || !now.failure.empty()) {
             continue;
         }
         for (const auto& name : figure_names()) {

@@ -43,6 +43,9 @@ std::optional<plugintest::Case> bench_exchange(const plugintest::TestFile& file,
 BenchFigures measure(const plugintest::TestFile& file, const plugintest::BenchCase& bench,
                      const plugintest::Engine& engine);
 
+// The measured figures of the same exchange, or null.
+const BenchFigures* same_in(const std::vector<BenchFigures>& baseline, const BenchFigures& now);
+
 struct BenchVerdict {
     std::string file;
     std::string name;

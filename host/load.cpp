@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <random>
+#include <sstream>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -41,7 +42,14 @@ std::vector<double> latencies_ms(const LoadRun& run) {
     return values;
 }
 
-// The smallest value that at least `part` of all are not above (nearest rank). Reorders.
+// Where in `count` sorted values the smallest one is that at least `part` of all are not above
+// (nearest rank).
+std::size_t rank_of(double part, std::size_t count) {
+    const auto rank = static_cast<std::size_t>(std::ceil(part * static_cast<double>(count)));
+    return std::max<std::size_t>(rank, 1) - 1;
+}
+
+// Reorders.
 Percentiles percentiles(std::vector<double>& values) {
     Percentiles result{};
     if (values.empty()) {
@@ -49,10 +57,8 @@ Percentiles percentiles(std::vector<double>& values) {
     }
     auto from = values.begin();
     for (std::size_t i = 0; i < quantiles.size(); ++i) {
-        const auto rank = static_cast<std::size_t>(
-            std::ceil(quantiles[i].part * static_cast<double>(values.size())));
         const auto at =
-            values.begin() + static_cast<std::ptrdiff_t>(std::max<std::size_t>(rank, 1) - 1);
+            values.begin() + static_cast<std::ptrdiff_t>(rank_of(quantiles[i].part, values.size()));
         std::nth_element(from, at, values.end());
         result[i] = *at;
         from = at;
@@ -95,6 +101,13 @@ std::pair<double, double> middle(std::vector<double>& values) {
 
 }  // namespace
 
+const std::vector<double>& curve_parts() {
+    static const std::vector<double> parts{0,    0.05, 0.1,  0.2,   0.3,   0.4,   0.5,  0.6,
+                                           0.7,  0.75, 0.8,  0.85,  0.9,   0.92,  0.94, 0.96,
+                                           0.97, 0.98, 0.99, 0.993, 0.995, 0.997, 0.999};
+    return parts;
+}
+
 LoadFigures figures_of(const LoadRounds& rounds) {
     LoadFigures figures;
     std::vector<double> all;
@@ -110,8 +123,11 @@ LoadFigures figures_of(const LoadRounds& rounds) {
         if (figures.error.empty()) {
             figures.error = round.error;
         }
-        const auto values = latencies_ms(round);
+        auto values = latencies_ms(round);
         all.insert(all.end(), values.begin(), values.end());
+        if (!values.empty()) {
+            figures.round_p50_ms.push_back(percentiles(values)[0]);
+        }
         seconds += std::chrono::duration<double>(round.elapsed).count();
     }
     figures.rate = seconds > 0 ? static_cast<double>(all.size()) / seconds : 0;
@@ -119,6 +135,12 @@ LoadFigures figures_of(const LoadRounds& rounds) {
     figures.p50_ms = found[0];
     figures.p90_ms = found[1];
     figures.p99_ms = found[2];
+    std::sort(all.begin(), all.end());
+    for (const double part : curve_parts()) {
+        if (!all.empty()) {
+            figures.curve_ms.push_back(all[rank_of(part, all.size())]);
+        }
+    }
     return figures;
 }
 
@@ -220,8 +242,15 @@ ordered_json figures_json(const std::string& name, const LoadFigures& figures,
     return json;
 }
 
-std::string shown_ms(double ms) {
-    return std::abs(ms) < 10 ? fmt::format("{:.3f} ms", ms) : fmt::format("{:.1f} ms", ms);
+bool fits(const std::string& text) {
+    constexpr std::size_t terminal_width = 80;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        if (display_width(line) > terminal_width) {
+            return false;
+        }
+    }
+    return true;
 }
 
 std::string signed_ms(double ms) {
@@ -239,7 +268,24 @@ void add_row(Table& table, const std::string& name, const LoadFigures& figures,
     }
 }
 
+std::string figures_text(const LoadComparison& comparison, const std::string& subject,
+                         const std::string& baseline) {
+    Table table{{"ENDPOINT", "REQUESTS", "FAILED", "P50", "P90", "P99", "RATE"}, {}};
+    if (comparison.subject_cpu_us) {
+        table.header.emplace_back("CPU");
+    }
+    add_row(table, subject, comparison.subject, comparison.subject_cpu_us);
+    if (comparison.baseline) {
+        add_row(table, baseline, *comparison.baseline, comparison.baseline_cpu_us);
+    }
+    return to_text(table);
+}
+
 }  // namespace
+
+std::string shown_ms(double ms) {
+    return std::abs(ms) < 10 ? fmt::format("{:.3f} ms", ms) : fmt::format("{:.1f} ms", ms);
+}
 
 ordered_json to_json(const LoadComparison& comparison) {
     ordered_json json;
@@ -268,19 +314,21 @@ ordered_json to_json(const LoadComparison& comparison) {
 }
 
 std::string to_text(const LoadComparison& comparison) {
-    Table table{{"ENDPOINT", "REQUESTS", "FAILED", "P50", "P90", "P99", "RATE"}, {}};
-    if (comparison.subject_cpu_us) {
-        table.header.emplace_back("CPU");
-    }
-    add_row(table, comparison.subject_name, comparison.subject, comparison.subject_cpu_us);
-    if (comparison.baseline) {
-        add_row(table, comparison.baseline_name, *comparison.baseline, comparison.baseline_cpu_us);
-    }
     std::string text;
     if (!comparison.file.empty()) {
         text += fmt::format("{}: {}\n", printable(comparison.file), printable(comparison.name));
     }
-    text += to_text(table);
+    const std::string table =
+        figures_text(comparison, comparison.subject_name, comparison.baseline_name);
+    if (fits(table)) {
+        text += table;
+    } else {
+        Table names{{}, {{"url", printable(comparison.subject_name)}}};
+        if (comparison.baseline) {
+            names.rows.push_back({"baseline-url", printable(comparison.baseline_name)});
+        }
+        text += to_text(names) + "\n" + figures_text(comparison, "url", "baseline-url");
+    }
     for (const auto* figures :
          {&comparison.subject, comparison.baseline ? &*comparison.baseline : nullptr}) {
         if (figures != nullptr && !figures->error.empty()) {

@@ -24,9 +24,14 @@ struct LoadFigures {
     double p50_ms = 0;
     double p90_ms = 0;
     double p99_ms = 0;
-    double rate = 0;  // answers a second
+    double rate = 0;                   // answers a second
+    std::vector<double> curve_ms;      // the latency at each of curve_parts()
+    std::vector<double> round_p50_ms;  // of the rounds in turn
     std::string error;
 };
+
+// The parts of all answers that LoadFigures::curve_ms has a point for: 0 to 0.999.
+const std::vector<double>& curve_parts();
 
 // Percentiles are over all rounds together.
 LoadFigures figures_of(const LoadRounds& rounds);
@@ -69,5 +74,13 @@ std::vector<std::string> worse(const LoadComparison& comparison, double percent)
 
 nlohmann::ordered_json to_json(const LoadComparison& comparison);
 std::string to_text(const LoadComparison& comparison);
+
+// One page without anything from elsewhere: tables, the latency at each percentile, and the median
+// of each round, so that one sees whether the machine was at rest. `over` is why it is too slow.
+std::string load_page(const std::vector<LoadComparison>& comparisons,
+                      const std::vector<std::string>& over);
+
+// "0.123 ms", "12.3 ms".
+std::string shown_ms(double ms);
 
 }  // namespace wasmplug::host

@@ -101,13 +101,56 @@ TEST_F(BenchCommand, SaysNoWhenMoreRequestsFail) {
     EXPECT_EQ(header(broken.seen().at(0).headers, "x-a"), "b");
 }
 
+TEST_F(BenchCommand, WritesAPageAndADocumentBesideTheText) {
+    const auto ran = sandbox.run({"bench", "--url", quick.url("/a"), "--requests", "8", "--rounds",
+                                  "2", "--report", "html=load.html", "--report", "json=load.json"});
+    ASSERT_EQ(ran.exit_code, 0) << ran.err;
+    EXPECT_NE(sandbox.read("load.html").find("<svg"), std::string::npos);
+    const auto document = nlohmann::json::parse(sandbox.read("load.json"));
+    EXPECT_EQ(document["comparisons"][0]["subject"]["requests"], 8);
+    EXPECT_EQ(document["interrupted"], false);
+}
+
+TEST_F(BenchCommand, SaysWhichExchangesABaselineDoesNotKnow) {
+    WASMPLUG_NEEDS_PROGRAM("clang");
+    write_test();
+    auto baseline = sandbox.json({"bench", "a.test.yaml"});
+    baseline["figures"][0]["name"] = "another";
+    sandbox.write("baseline.json", baseline.dump());
+    const auto ran = sandbox.run({"bench", "a.test.yaml", "--baseline", "baseline.json"});
+    EXPECT_EQ(ran.exit_code, 0);
+    EXPECT_NE(ran.err.find("baseline.json has no figures of 'passes through'"), std::string::npos)
+        << ran.err;
+    for (const char* text :
+         {"{\"figures\": [1]}", "{\"figures\": [{\"file\": 2}]}", "[]", "{\"comparisons\": []}"}) {
+        sandbox.write("baseline.json", text);
+        const auto refused = sandbox.run({"bench", "a.test.yaml", "--baseline", "baseline.json"});
+        EXPECT_EQ(refused.exit_code, 1) << text;
+        EXPECT_NE(refused.err.find("baseline.json is no baseline"), std::string::npos)
+            << refused.err;
+    }
+}
+
 TEST_F(BenchCommand, RefusesFlagsThatMeanNothingTogether) {
     for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
              {"bench", "--baseline-url", "http://127.0.0.1:1/"},
              {"bench", "--url", "nonsense"},
              {"bench", "--url", "http://127.0.0.1:1/", "--fail-on", "5%"},
              {"bench", "--url", "http://127.0.0.1:1/", "a.test.yaml"},
-             {"bench", "--url", "http://127.0.0.1:1/", "--report", "html=a.html"},
+             {"bench", "--url", "http://127.0.0.1:1/", "--report", "pdf=a.pdf"},
+             {"bench", "--url", "http://127.0.0.1:1/", "--report", "html="},
+             {"bench", "--url", "http://127.0.0.1:1/", "--baseline", "a.json"},
+             {"bench", "--url", "http://127.0.0.1:1/", "--engine", "envoy"},
+             {"bench", "--url", "http://127.0.0.1:1/", "--module", "a.wasm"},
+             {"bench", "--url", "http://127.0.0.1:1/", "--rate", "nan"},
+             {"bench", "--url", "http://127.0.0.1:1/", "--rate", "0"},
+             {"bench", "--url", "http://127.0.0.1:1/", "--concurrency", "0"},
+             {"bench", "--url", "http://127.0.0.1:1/", "--requests", "0"},
+             {"bench", "--requests", "10"},
+             {"bench", "--baseline", "a.json", "--fail-on", "nan"},
+             {"bench", "--baseline", "a.json", "--fail-on", "-5%"},
+             {"bench", "--baseline", "a.json", "--fail-on", "5%%"},
+             {"bench", "--baseline", "a.json", "--fail-on", "0x5"},
              {"bench", "--header", "a: b"},
              {"bench", "--fail-on", "5%"}}) {
         EXPECT_EQ(sandbox.run(args).exit_code, 2) << testing::PrintToString(args);

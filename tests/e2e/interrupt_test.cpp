@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/file.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -19,6 +20,7 @@
 #include "tests/support/becomes.hpp"
 #include "tests/support/envoy.hpp"
 #include "tests/support/fake_registry.hpp"
+#include "tests/support/fault_server.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/sandbox.hpp"
 #include "tests/support/script_plugin.hpp"
@@ -107,6 +109,21 @@ TEST_F(Interrupted, TestEndsItsWorkersAndItself) {
     EXPECT_EQ(out_, "");
     EXPECT_EQ(sandbox_.files(), before);
     EXPECT_FALSE(temporary_files());
+}
+
+TEST_F(Interrupted, BenchShowsWhatItMeasured) {
+    std::atomic<int> answered = 0;
+    const FaultServer server([&](const SeenRequest&) {
+        ++answered;
+        return Answer{.body = "ok"};
+    });
+    EXPECT_EQ(interrupt({"bench", "--url", server.url(), "--requests", "10000000", "--report",
+                         "html=load.html"},
+                        [&](int) { return answered > 100; }),
+              130);
+    EXPECT_NE(out_.find("stopped before the end"), std::string::npos) << said();
+    EXPECT_NE(out_.find("P50"), std::string::npos) << said();
+    EXPECT_EQ(sandbox_.files(), (std::vector<std::string>{"load.html", "plugin.wasm"}));
 }
 
 TEST_F(Interrupted, RunEndsItsEnvoyAndThatIsTheWayToEndIt) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include <nlohmann/json.hpp>
 
 namespace wasmplug::host {
@@ -105,6 +107,56 @@ TEST(LoadVerdict, IsWorseWhenMoreRequestsFail) {
     const auto reasons = worse(compare(failing, ramp(1000)), 50);
     ASSERT_EQ(reasons.size(), 1U);
     EXPECT_EQ(reasons[0], "1 requests failed, and 0 of the baseline's");
+}
+
+TEST(LoadText, FitsATerminalWhateverTheUrls) {
+    auto comparison = compare(ramp(1200), ramp(1000));
+    comparison.subject_name = "http://a/";
+    comparison.baseline_name = "http://b/";
+    EXPECT_EQ(to_text(comparison).find("baseline-url"), std::string::npos);
+    comparison.subject_name = "https://" + std::string(100, 'a');
+    const std::string text = to_text(comparison);
+    EXPECT_TRUE(text.starts_with("url           " + comparison.subject_name + "\n")) << text;
+    std::istringstream lines(text.substr(text.find("\n\n")));
+    for (std::string line; std::getline(lines, line);) {
+        EXPECT_LE(line.size(), 80U) << line;
+    }
+}
+
+TEST(LoadPage, ShowsBothEndpointsAndLoadsNothing) {
+    auto comparison = compare(ramp(1200), ramp(1000));
+    comparison.subject_name = "http://a/?<b>";
+    comparison.baseline_name = "http://b/";
+    const std::string page = load_page({comparison}, {"p50 is <too> slow"});
+    EXPECT_NE(page.find("http://a/?&lt;b&gt;"), std::string::npos);
+    EXPECT_NE(page.find("p50 is &lt;too&gt; slow"), std::string::npos);
+    for (const char* outside : {"src=", "href=", "url(", "<script"}) {
+        EXPECT_EQ(page.find(outside), std::string::npos) << outside;
+    }
+    std::size_t lines = 0;
+    for (std::size_t at = page.find("<polyline"); at != std::string::npos;
+         at = page.find("<polyline", at + 1)) {
+        ++lines;
+    }
+    EXPECT_EQ(lines, 4U) << "two charts, two endpoints";
+}
+
+TEST(LoadPage, HasNoChartForAnEndpointThatNeverAnswered) {
+    LoadRun silent = round_of({1000}, 0);
+    silent.error = "cannot connect";
+    LoadComparison comparison;
+    comparison.subject = figures_of({silent});
+    const std::string page = load_page({comparison}, {});
+    EXPECT_EQ(page.find("<svg"), std::string::npos);
+    EXPECT_NE(page.find("cannot connect"), std::string::npos);
+}
+
+TEST(LoadFigures, HaveAPointOfTheirCurveForEachPart) {
+    const auto figures = figures_of(ramp(1000));
+    ASSERT_EQ(figures.curve_ms.size(), curve_parts().size());
+    EXPECT_DOUBLE_EQ(figures.curve_ms.front(), 1.0);
+    EXPECT_DOUBLE_EQ(figures.curve_ms.back(), 1.099);
+    EXPECT_EQ(figures.round_p50_ms.size(), 20U);
 }
 
 }  // namespace
