@@ -40,7 +40,7 @@ std::string read_to_end(int fd, const std::string& name, std::size_t limit) {
     std::size_t used = 0;
     for (;;) {
         if (out.size() == used) {
-            out.resize(std::max(out.capacity(), used + 16 * 1024));
+            out.resize(std::max(out.capacity(), used + std::size_t{16} * 1024));
         }
         const ssize_t n = ::read(fd, out.data() + used, out.size() - used);
         if (n < 0 && errno == EINTR) {

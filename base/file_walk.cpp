@@ -57,7 +57,7 @@ Type type_of(const dirent& entry, const std::string& folder) {
 
 }  // namespace
 
-FileWalk::FileWalk(std::string root) {
+FileWalk::FileWalk(const std::string& root) {
     if (!enter(root)) {
         throw system_error("cannot read " + root, errno);
     }

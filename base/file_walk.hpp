@@ -15,7 +15,7 @@ namespace wasmplug {
 class FileWalk {
   public:
     // Throws Error when `root` cannot be read.
-    explicit FileWalk(std::string root);
+    explicit FileWalk(const std::string& root);
 
     // The next file whose name (without its folder) `wanted` accepts; nothing at the end.
     template <class Wanted>

@@ -241,7 +241,7 @@ HttpResponse HttpClient::send(const HttpRequest& request, const Cancel& cancel) 
         },
         cancel);
     if (failure) {
-        throw *failure;
+        throw *failure;  // NOLINT(misc-throw-by-value-catch-by-reference): no pointer
     }
     return answer;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <mutex>
 #include <string_view>
@@ -35,10 +36,11 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* use
     transfer.connected = true;
     if (line.starts_with("HTTP/")) {
         transfer.response.headers.clear();  // of a 1xx or of a proxy's CONNECT before this one
-        const std::size_t space = line.find(' ');
-        transfer.response.status = space == std::string_view::npos
-                                       ? 0
-                                       : std::atoi(std::string(line.substr(space)).c_str());
+        transfer.response.status = 0;
+        if (const std::size_t at = line.find_first_not_of(' ', line.find(' '));
+            at != std::string_view::npos) {
+            std::from_chars(line.data() + at, line.data() + line.size(), transfer.response.status);
+        }
         return size * count;
     }
     const std::size_t colon = line.find(':');

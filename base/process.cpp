@@ -22,8 +22,6 @@
 #include "base/fd.hpp"
 #include "base/terminal.hpp"
 
-extern char** environ;
-
 namespace wasmplug {
 namespace {
 

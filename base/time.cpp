@@ -7,7 +7,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <utility>
 
 namespace wasmplug {
@@ -156,7 +155,7 @@ std::optional<nanoseconds> parse_duration(std::string_view text) {
                 break;
             }
         }
-        if (!known || total > static_cast<double>(std::numeric_limits<std::int64_t>::max() / 2)) {
+        if (!known || total > 0x1p62) {
             return std::nullopt;
         }
     }

@@ -101,7 +101,7 @@ std::string resolve_url(std::string_view base, std::string_view reference) {
     for (const auto which : {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_FRAGMENT}) {
         curl_url_set(url.get(), which, nullptr, 0);
     }
-    const std::string out = part(url.get(), CURLUPART_URL);
+    std::string out = part(url.get(), CURLUPART_URL);
     if (!parse_url(out)) {
         throw HttpError(HttpError::Kind::bad_url,
                         "'" + printable(display_url(out)) + "' is no http or https URL");
