@@ -281,7 +281,9 @@ class JsonSchema::Walk {
         const auto* patterns = get(schema, "patternProperties");
         const auto* names = get(schema, "propertyNames");
         const auto* others = get(schema, "additionalProperties");
-        for (const auto& [key, one] : value.items()) {
+        for (const auto& member : value.items()) {
+            const std::string& key = member.key();
+            const Json& one = member.value();
             const auto below = path / key;
             bool is_known = false;
             const auto apply = [&](const Json& sub) {
