@@ -90,7 +90,9 @@ std::string commands_section(const CLI::App& app) {
         const std::string group = command->get_group();
         if (!group.empty() && std::find(seen.begin(), seen.end(), group) == seen.end()) {
             seen.push_back(group);
-            out += section(group == "Subcommands" ? "Commands" : group, commands_in(app, group));
+            // A command's own commands inherit its group, which says nothing about them.
+            out +=
+                section(app.get_parent() == nullptr ? group : "Commands", commands_in(app, group));
         }
     }
     return out;
@@ -146,7 +148,7 @@ std::string usage_line(const CLI::App& command) {
             continue;
         }
         std::string name = option->get_single_name();
-        if (option->get_items_expected_max() > 1) {
+        if (option->get_items_expected_max() > 1 && name.find("...") == std::string::npos) {
             name += "...";
         }
         arguments += option->get_required() ? " " + name : " [" + name + "]";
