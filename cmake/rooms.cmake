@@ -28,35 +28,32 @@ set_source_files_properties(${CMAKE_SOURCE_DIR}/host/engine_wabt.cpp PROPERTIES
 add_room(manifest
   TEXT "WasmPlugin and TrafficExtension: field table, rules, generate, edit, chain, convert")
 
-add_room(envoy SEES manifest plugintest
+add_room(envoy SEES plugintest
   TEXT "a local Envoy: bootstrap, start and stop, test cases against it")
 
 add_room(oci SEES wasm
   LINKS PkgConfig::LIBDEFLATE ZLIB::ZLIB
   TEXT "registry client, image layouts, archives, packages, credentials")
 
-add_room(toolchain SEES wasm manifest
+add_room(toolchain SEES wasm
   LINKS PkgConfig::LIBDEFLATE
   TEXT "languages: templates, build, doctor")
 include(cmake/embed_templates.cmake)
 
-add_room(kube SEES manifest
-  TEXT "kubeconfig, API client, what each proxy says")
+add_room(kube
+  TEXT "kubeconfig, and whether its cluster answers")
 
-add_room(trust SEES oci wasm
-  TEXT "keys, signatures, SBOM, provenance")
-
-add_room(release SEES manifest oci kube trust
+add_room(release SEES manifest oci
   TEXT "versions forward and back: targets, ledger, history, rollout with gates")
 
 include(cmake/commands.cmake)
-add_room(commands SEES wasm plugintest host manifest envoy oci toolchain kube trust release
+add_room(commands SEES wasm plugintest host manifest envoy oci toolchain kube release
   LINKS CLI11::CLI11 CURL::libcurl PkgConfig::LIBDEFLATE
   TEXT "one file a command: options, one call into a room, a result")
 include(cmake/completions.cmake)
 target_sources(commands PRIVATE ${CMAKE_BINARY_DIR}/generated/commands.cpp
                                 ${CMAKE_BINARY_DIR}/generated/completions.cpp)
 
-add_room(cli SEES commands wasm plugintest host manifest envoy oci toolchain kube trust release
+add_room(cli SEES commands manifest
   LINKS CLI11::CLI11
   TEXT "parse, select, run, exit code; completion; man pages")
