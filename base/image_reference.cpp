@@ -381,14 +381,4 @@ bool is_private_address(std::string_view host) {
            (a[0] == 0xFE && (a[1] & 0xC0U) == 0x80);
 }
 
-bool istio_uses_plain_http(std::string_view host) {
-    const std::string name = lower(host_without_port(host));
-    if (name == "localhost" || name.ends_with(".localhost") || name.ends_with(".local") ||
-        name == "127.0.0.1" || name == "::1") {
-        return true;
-    }
-    const auto v4 = ipv4(name);
-    return v4 && is_rfc1918(*v4);
-}
-
 }  // namespace wasmplug

@@ -76,8 +76,4 @@ bool is_loopback_host(std::string_view host);
 // unspecified. Names are not looked up.
 bool is_private_address(std::string_view host);
 
-// Hosts that Istio's fetcher reaches over plain HTTP (go-containerregistry, Registry.Scheme):
-// localhost, *.localhost, *.local, 127.0.0.1, ::1 and RFC 1918 addresses.
-bool istio_uses_plain_http(std::string_view host);
-
 }  // namespace wasmplug

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <ranges>
 #include <unordered_map>
 #include <utility>
 
@@ -71,8 +72,8 @@ void visit_entries(const Node& mapping, const Visit& visit) {
         for (const Node& item : entry.value.items()) {
             items.push_back(&item);
         }
-        for (auto item = items.rbegin(); item != items.rend(); ++item) {
-            visit_entries(**item, visit);
+        for (const Node* item : items | std::views::reverse) {
+            visit_entries(*item, visit);
         }
     }
 }

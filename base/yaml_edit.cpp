@@ -177,17 +177,9 @@ std::vector<Edit> edits_for(const File& file, const Document& document, const Pa
     const std::size_t depth = way.slots.size() - 1;
     const auto& missing = path.steps()[depth];
     const Node& collection = *slot.value;
-    const bool rest_is_new = depth + 1 < path.steps().size();
-    if (rest_is_new && payload.source) {
-        throw file.error(collection.range(),
-                         "there is no " + (Path() / missing.key).to_string() + " here");
-    }
     const bool is_empty_in_block =
         collection.size() == 0 && (slot.parent == nullptr || slot.parent->style() == Style::block);
-    if (collection.is_null() || (is_empty_in_block && !payload.source)) {
-        if (payload.source) {
-            throw file.error(collection.range(), "nothing is written here");
-        }
+    if (collection.is_null() || is_empty_in_block) {
         splicer.set(slot, wrapped(payload, path, depth));
         return splicer.edits();
     }
@@ -240,21 +232,6 @@ void Editor::set(std::size_t index, const Path& path, const nlohmann::ordered_js
     }
     auto edits = edits_for(file_, document(index), path, {.value = value}, after);
     json_at(expected, path) = value;
-    commit(index, std::move(edits), expected, path);
-}
-
-void Editor::set_source(std::size_t index, const Path& path, std::string_view source,
-                        std::initializer_list<std::string_view> after) {
-    const File kept = parse_source(source, path.to_string());
-    Payload payload{.source = std::string(source)};
-    if (!source.empty()) {  // an empty one is a null that was not written
-        const Node& value = kept.single();
-        payload.value = to_json(value);
-        payload.source_is_block = value.style() == Style::block;
-    }
-    Json expected = to_json(*document(index).root);
-    auto edits = edits_for(file_, document(index), path, payload, after);
-    json_at(expected, path) = payload.value;
     commit(index, std::move(edits), expected, path);
 }
 
@@ -324,24 +301,6 @@ void Editor::commit(std::size_t index, std::vector<Edit> edits,
         }
     }
     file_ = edited;
-}
-
-std::string source(const File& file, const Node& node) {
-    const Range range = node.range();
-    std::string text(file.text().substr(range.begin, range.size()));
-    if (node.style() == Style::block && node.kind() != Kind::alias) {
-        const std::size_t line =
-            range.begin == 0 ? 0 : file.text().rfind('\n', range.begin - 1) + 1;
-        const std::size_t bom = line == 0 && file.has_bom() ? 3 : 0;
-        text.insert(0, range.begin - line - bom, ' ');
-    } else if (const Range tag = node.tag_range(); !tag.empty()) {
-        text.insert(0, std::string(file.text().substr(tag.begin, tag.size())) + " ");
-    }
-    return text;
-}
-
-File parse_source(std::string_view source, std::string name) {
-    return File::parse(std::string(source), std::move(name));
 }
 
 }  // namespace wasmplug::yaml

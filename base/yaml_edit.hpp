@@ -41,42 +41,30 @@ class Editor {
     // Whether any byte differs from the file that was given.
     bool changed() const { return file_.text() != original_.text(); }
 
-    // The value at `path` of document number `document` becomes `value`. A scalar keeps its
+    // The value at `path` of document number `index` becomes `value`. A scalar keeps its
     // style of quoting when that can hold the new one; an anchor stays. A missing key is added
     // after the first of `after` that stands in the same mapping, else at its end; missing
     // mappings above it are made. An index one past the end adds an item. A value that only a
     // merge key brings is overridden here; the text of an alias is replaced.
     // Nothing happens when the value is there already.
-    void set(std::size_t document, const Path& path, const nlohmann::ordered_json& value,
+    void set(std::size_t index, const Path& path, const nlohmann::ordered_json& value,
              std::initializer_list<std::string_view> after = {});
-
-    // The same, with the value as a person wrote it: source() of this place, now or earlier, in
-    // this file or another. Put back where it came from, it is the same byte for byte.
-    void set_source(std::size_t document, const Path& path, std::string_view source,
-                    std::initializer_list<std::string_view> after = {});
 
     // Takes the entry or item away, with its line and the comment that ends the line; comments
     // above it stay. A mapping or list that becomes empty is written {} or []. Throws when there
     // is no such value or when a merge key would show another one in its place.
-    void remove(std::size_t document, const Path& path);
+    void remove(std::size_t index, const Path& path);
 
     // Renames the key at `path`, which keeps its place and value.
-    void rename(std::size_t document, const Path& path, std::string_view key);
+    void rename(std::size_t index, const Path& path, std::string_view key);
 
   private:
     const Document& document(std::size_t index) const;
-    void commit(std::size_t document, std::vector<Edit> edits,
-                const nlohmann::ordered_json& expected, const Path& path);
+    void commit(std::size_t index, std::vector<Edit> edits, const nlohmann::ordered_json& expected,
+                const Path& path);
 
     File original_;
     File file_;
 };
-
-// The text of a value as it is written, to be kept elsewhere: of a block collection its lines
-// with their indentation, of anything else its tag and range.
-std::string source(const File& file, const Node& node);
-
-// A file of one value: what set_source() would put. For reading a kept source again.
-File parse_source(std::string_view source, std::string name);
 
 }  // namespace wasmplug::yaml

@@ -302,7 +302,7 @@ std::string float_key(double value) {
         return std::string(buffer.data(), result.ptr);
     };
     const std::string scientific = print(std::chars_format::scientific);
-    const int exponent = std::atoi(scientific.c_str() + scientific.find('e') + 1);
+    const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
     return exponent < -4 || exponent >= 6 ? scientific : print(std::chars_format::fixed);
 }
 

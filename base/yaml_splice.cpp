@@ -6,86 +6,59 @@
 #include "base/error.hpp"
 
 namespace wasmplug::yaml {
-Splicer::Splicer(const File& file, const Document& document, std::string_view text)
-    : file_(file), layout_(file, document, text), text_(text) {}
+namespace {
 
-std::string Splicer::with_breaks(std::string text) const {
-    const bool has_crlf = text.find("\r\n") != std::string::npos;
-    if (layout_.line_break() == "\r\n" ? has_crlf : !has_crlf || text_.find("\r\n") != text_.npos) {
-        return text;
-    }
-    std::string converted;
-    for (const char c : text) {
-        if (c == '\n' && layout_.line_break() == "\r\n") {
-            converted += layout_.line_break();
-        } else if (c != '\r') {
-            converted.push_back(c);
-        }
-    }
-    return converted;
-}
-
-// Moves whole lines from one indentation to another.
-std::string Splicer::shifted(std::string_view source, std::size_t from, std::size_t to) const {
-    if (from == to) {
-        return std::string(source);
-    }
+std::string indented(std::string_view lines, std::size_t indent) {
     std::string text;
-    for (std::size_t at = 0; at < source.size();) {
-        const std::size_t end = std::min(source.find('\n', at), source.size() - 1) + 1;
-        std::string_view line = source.substr(at, end - at);
+    for (std::size_t at = 0; at < lines.size();) {
+        const std::size_t end = std::min(lines.find('\n', at), lines.size() - 1) + 1;
+        const std::string_view line = lines.substr(at, end - at);
         at = end;
-        const std::size_t margin = std::min(line.find_first_not_of(' '), line.size());
-        const bool is_empty = line.find_first_not_of(" \t\r\n") == std::string_view::npos;
-        if (from > to) {
-            line.remove_prefix(std::min(margin, from - to));
-        } else if (!is_empty) {
-            text.append(to - from, ' ');
+        if (line.find_first_not_of(" \t\n") != std::string_view::npos) {
+            text.append(indent, ' ');
         }
         text += line;
     }
     return text;
 }
 
-std::string Splicer::block_text(const Payload& payload, std::size_t indent) const {
-    if (payload.source) {
-        const std::size_t from =
-            std::min(payload.source->find_first_not_of(' '), payload.source->size());
-        return without_last_break(with_breaks(shifted(*payload.source, from, indent)));
-    }
-    return without_last_break(
-        with_breaks(shifted(write(payload.value, {.indent = layout_.step()}), 0, indent)));
-}
+}  // namespace
 
-// The indentation of a block collection below an entry that begins in column `outer`. Kept text
-// keeps its own where that is possible, so that it comes back as it was.
-std::size_t Splicer::block_indent(const Payload& payload, std::size_t outer) const {
-    if (payload.source) {
-        const std::size_t own = payload.source->find_first_not_of(' ');
-        if ((own > outer && own <= outer + 8) || (own == outer && payload.value.is_array())) {
-            return own;
+Splicer::Splicer(const File& file, const Document& document, std::string_view text)
+    : file_(file), layout_(file, document, text), text_(text) {}
+
+// Text that we wrote, with the line breaks of the file.
+std::string Splicer::with_breaks(const std::string& text) const {
+    std::string converted;
+    for (const char c : text) {
+        if (c == '\n') {
+            converted += layout_.line_break();
+        } else {
+            converted.push_back(c);
         }
     }
-    return outer + layout_.step();
+    return converted;
+}
+
+std::string Splicer::block_text(const Payload& payload, std::size_t indent) const {
+    return without_last_break(
+        with_breaks(indented(write(payload.value, {.indent = layout_.step()}), indent)));
 }
 
 // A text of several lines under '|', without the last line break; "" when that is not possible.
 std::string Splicer::literal_text(const Payload& payload, std::size_t indent) const {
-    if (payload.source || !payload.value.is_string()) {
+    if (!payload.value.is_string()) {
         return {};
     }
     const std::string entry = write({{"k", payload.value}}, {.indent = layout_.step()});
     return entry.starts_with("k: |")
-               ? without_last_break(with_breaks(shifted(entry, 0, indent)).substr(indent + 3))
+               ? without_last_break(with_breaks(indented(entry, indent)).substr(indent + 3))
                : std::string();
 }
 
 // `indent` is that of the lines below a value that stretches over several.
 std::string Splicer::inline_text(const Payload& payload, Style style, Context context,
                                  std::size_t indent) const {
-    if (payload.source) {
-        return without_last_break(with_breaks(*payload.source));
-    }
     if (!payload.value.is_structured()) {
         return write_scalar(payload.value, style, context);
     }
@@ -97,17 +70,15 @@ std::string Splicer::inline_text(const Payload& payload, Style style, Context co
     }
     const std::string text = payload.value.dump(static_cast<int>(layout_.step()));
     const std::size_t first = text.find('\n') + 1;
-    return with_breaks(text.substr(0, first) + shifted(text.substr(first), 0, indent));
+    return with_breaks(text.substr(0, first) + indented(text.substr(first), indent));
 }
 
 void Splicer::set(const Slot& slot, const Payload& payload) {
     auto edits = replace_value(slot, payload);
-    // A tag says what the old value was ("!!str" is right for any other text), and kept text
-    // brings its own.
+    // A tag says what the old value was ("!!str" is right for any other text).
     const Node& value = *slot.value;
     const Range tag = value.tag_range();
-    const bool fits =
-        !payload.source && payload.value.is_string() && value.tag() == "tag:yaml.org,2002:str";
+    const bool fits = payload.value.is_string() && value.tag() == "tag:yaml.org,2002:str";
     if (!tag.empty() && !fits) {
         std::size_t end = tag.end;
         while (end < edits.front().range.begin && is_blank(text_[end])) {
@@ -140,17 +111,14 @@ std::vector<Edit> Splicer::replace_value(const Slot& slot, const Payload& payloa
         }
     }
     if (text.empty() && value.kind() == Kind::scalar && value.style() == Style::plain &&
-        !range.empty() && !payload.source && payload.value.is_string()) {
+        !range.empty() && payload.value.is_string()) {
         text = write_unquoted(payload.value.get<std::string>(), where);
     } else if (text.empty()) {
         text = inline_text(payload, is_block_scalar(value) ? Style::plain : value.style(), where,
                            layout_.line_indent(range.begin));
     }
-    if (text.empty()) {  // a null that was not written; the blank came with what replaced it
-        range.begin -= is_blank(text_[range.begin - 1]) ? 1U : 0U;
-    } else if (range.begin == value.range().end && range.begin > 0 &&
-               !is_blank(text_[range.begin - 1]) &&
-               std::string_view("\n[{").find(text_[range.begin - 1]) == std::string_view::npos) {
+    if (range.begin == value.range().end && range.begin > 0 && !is_blank(text_[range.begin - 1]) &&
+        std::string_view("\n[{").find(text_[range.begin - 1]) == std::string_view::npos) {
         text.insert(0, " ");
     }
     if (has_break) {
@@ -171,9 +139,9 @@ std::vector<Edit> Splicer::replace_by_block(const Slot& slot, const Payload& pay
     const std::string tail = ends_line ? layout_.line_break() : "";
     if (is_block_collection(value)) {
         const std::size_t at = layout_.column(range.begin);
-        const bool fits = !payload.source && (at > outer || payload.value.is_array());
+        const bool fits = at > outer || payload.value.is_array();
         const bool own_line = layout_.begins_line(range.begin);
-        const std::size_t indent = fits || !own_line ? at : block_indent(payload, outer);
+        const std::size_t indent = fits || !own_line ? at : outer + layout_.step();
         if (own_line) {
             return {
                 {{layout_.line_begin(range.begin), range.end}, block_text(payload, indent) + tail}};
@@ -188,8 +156,7 @@ std::vector<Edit> Splicer::replace_by_block(const Slot& slot, const Payload& pay
                  std::string(range.empty() ? 1 : range.begin - begin, ' ') +
                      block_text(payload, indent).substr(indent) + tail}};
     }
-    const std::string lines =
-        layout_.line_break() + block_text(payload, block_indent(payload, outer));
+    const std::string lines = layout_.line_break() + block_text(payload, outer + layout_.step());
     if (ends_line) {
         return {{{begin, range.end}, lines + tail}};
     }

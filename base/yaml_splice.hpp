@@ -18,14 +18,10 @@ namespace wasmplug::yaml {
 // A value to be put somewhere: made by us, or text that a person wrote.
 struct Payload {
     nlohmann::ordered_json value = {};
-    std::optional<std::string> source = {};  // what source() gave
-    bool source_is_block = false;
     // What stands behind the ':', as it is: it begins with a blank or a line break.
     std::optional<std::string> raw = {};
 
-    bool is_block() const {
-        return source ? source_is_block : value.is_structured() && !value.empty();
-    }
+    bool is_block() const { return value.is_structured() && !value.empty(); }
 };
 
 // The one place where changes become edits of bytes: gathers what shall happen to one document and
@@ -73,10 +69,8 @@ class Splicer {
     std::string inline_text(const Payload& payload, Style style, Context context,
                             std::size_t indent) const;
     std::string block_text(const Payload& payload, std::size_t indent) const;
-    std::size_t block_indent(const Payload& payload, std::size_t outer) const;
     std::string literal_text(const Payload& payload, std::size_t indent) const;
-    std::string shifted(std::string_view source, std::size_t from, std::size_t to) const;
-    std::string with_breaks(std::string text) const;
+    std::string with_breaks(const std::string& text) const;
     std::vector<Edit> replace_value(const Slot& slot, const Payload& payload) const;
     std::vector<Edit> replace_by_block(const Slot& slot, const Payload& payload) const;
     std::vector<Edit> replace_block_by_inline(const Slot& slot, const Payload& payload) const;

@@ -10,8 +10,8 @@ namespace {
 
 // Whether what is written for it ends with a line break that belongs to a value.
 bool ends_in_break(const Payload& payload) {
-    if (payload.raw || payload.source) {
-        return (payload.raw ? *payload.raw : *payload.source).ends_with('\n');
+    if (payload.raw) {
+        return payload.raw->ends_with('\n');
     }
     const nlohmann::ordered_json* last = &payload.value;
     while (last->is_structured() && !last->empty()) {
@@ -153,7 +153,7 @@ std::string Splicer::entry_lines(const Node& collection,
                     ? inline_text(payload, Style::plain, layout_.context(&collection), indent)
                     : literal);
     }
-    return named ? start + layout_.line_break() + block_text(payload, block_indent(payload, indent))
+    return named ? start + layout_.line_break() + block_text(payload, indent + layout_.step())
                  : start + block_text(payload, indent + 2).substr(indent + 1);
 }
 

@@ -54,14 +54,14 @@ double difference(std::uint64_t more, std::uint64_t less) {
     return static_cast<double>(more) - static_cast<double>(less);
 }
 
-}  // namespace
-
 const std::vector<std::string>& figure_names() {
     static const std::vector<std::string> names{
         "instructions",         "host_calls", "boundary_bytes", "memory_peak",
         "memory_growth_per_1k", "load_ms",    "interpreter_us"};
     return names;
 }
+
+}  // namespace
 
 std::optional<double> figure(const BenchFigures& figures, const std::string& name) {
     const double values[] = {figures.instructions,         figures.host_calls,

@@ -28,7 +28,6 @@ struct BenchFigures {
 
 // A figure by its name in test files and JSON; nothing for an unknown one.
 std::optional<double> figure(const BenchFigures& figures, const std::string& name);
-const std::vector<std::string>& figure_names();
 
 // What the file's `bench` entries ask for; without any, each test with a single request.
 std::vector<plugintest::BenchCase> bench_cases(const plugintest::TestFile& file);

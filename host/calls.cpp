@@ -175,8 +175,8 @@ Headers grpc_trailers(const CallReply& reply, const GrpcEnd& end) {
     return trailers;
 }
 
-}  // namespace
-
+// The cluster that a gRPC service names: an envoy_grpc cluster of a serialized
+// envoy.config.core.v3.GrpcService, else the text itself.
 std::string cluster_of_grpc_service(std::string_view service) {
     const auto fields = proto_fields(service);
     if (!fields) {
@@ -195,6 +195,8 @@ std::string cluster_of_grpc_service(std::string_view service) {
     }
     return std::string(service);
 }
+
+}  // namespace
 
 bool Calls::known(const std::string& cluster, bool grpc) const {
     const auto& test = world_.test;

@@ -91,8 +91,4 @@ class Calls {
     std::uint64_t next_order_ = 0;
 };
 
-// The cluster that a gRPC service names: an envoy_grpc cluster of a serialized
-// envoy.config.core.v3.GrpcService, else the text itself.
-std::string cluster_of_grpc_service(std::string_view service);
-
 }  // namespace wasmplug::host

@@ -65,12 +65,7 @@ std::string result_text(std::string_view name, std::uint64_t value) {
     return {};
 }
 
-}  // namespace
-
-const char* to_string(Status status) {
-    return plugintest::status_name(static_cast<std::uint32_t>(status));
-}
-
+// "unreachable", "memory access out of bounds": what V8 calls a trap of the interpreter.
 std::string v8_trap_text(const std::string& message) {
     static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> texts{{
         {"unreachable executed", "RuntimeError: unreachable"},
@@ -91,6 +86,12 @@ std::string v8_trap_text(const std::string& message) {
         }
     }
     return "RuntimeError: " + message;
+}
+
+}  // namespace
+
+const char* to_string(Status status) {
+    return plugintest::status_name(static_cast<std::uint32_t>(status));
 }
 
 Vm::Vm(World& world, Calls& calls, LoadedModule& module, const plugintest::Plugin& plugin)

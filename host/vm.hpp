@@ -219,7 +219,4 @@ class Vm {
     std::uint64_t counted_ = 0;  // instructions already in the world's cost
 };
 
-// "unreachable", "memory access out of bounds": what V8 calls a trap of the interpreter.
-std::string v8_trap_text(const std::string& message);
-
 }  // namespace wasmplug::host

@@ -8,6 +8,12 @@
 namespace wasmplug::istio {
 namespace {
 
+// Names that guides give and no component exports, with what to use instead.
+struct MissingMetric {
+    std::string_view name;
+    std::string_view instead;
+};
+
 // Sources: Envoy source/extensions/common/wasm/stats_handler.h and docs
 // configuration/other_features/wasm; Istio pkg/wasm/monitoring.go (exported with the prefix
 // istio_agent_, no _total), pilot/pkg/xds/monitoring.go.
@@ -83,10 +89,6 @@ bool ours_to_judge(std::string_view name) {
 
 std::span<const Metric> metrics() {
     return known;
-}
-
-std::span<const MissingMetric> missing_metrics() {
-    return not_there;
 }
 
 MetricVerdict judge_metric(std::string_view name) {

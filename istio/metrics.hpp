@@ -19,14 +19,6 @@ struct Metric {
 // Those that exist and have to do with Wasm plugins.
 std::span<const Metric> metrics();
 
-struct MissingMetric {
-    std::string_view name;
-    std::string_view instead;
-};
-
-// Names that guides give and no component exports, with what to use instead.
-std::span<const MissingMetric> missing_metrics();
-
 // What is wrong with `name` in a query: nothing ("") when it exists, or when it is none of
 // Istio's, Envoy's or the agent's Wasm metrics and so none of our business.
 struct MetricVerdict {

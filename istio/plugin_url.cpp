@@ -200,9 +200,4 @@ PluginUrl read_plugin_url(std::string_view text) {
     return last;
 }
 
-bool pulls_again_by_default(std::string_view url) {
-    const auto read = read_plugin_url(url);
-    return read.transport == Transport::oci && read.path.ends_with(":latest");
-}
-
 }  // namespace wasmplug::istio

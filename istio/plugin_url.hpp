@@ -45,8 +45,4 @@ struct PluginUrl {
 // pkg/config/validation/validation.go; pilot/pkg/model/extensions.go; pkg/wasm/imagefetcher.go.
 PluginUrl read_plugin_url(std::string_view url);
 
-// Whether the agent pulls again after an edit of the resource: `Always`, or unspecified with a
-// path that ends in the literal ":latest". A url without a tag fetches latest and never again.
-bool pulls_again_by_default(std::string_view url);
-
 }  // namespace wasmplug::istio

@@ -120,20 +120,4 @@ std::string to_string(const Release& release) {
     return fmt::format("istio-1.{}", release.minor);
 }
 
-std::string ecds_name(const Release& release, std::string_view ns, std::string_view name,
-                      bool is_traffic_extension) {
-    // pilot/pkg/model/extensions.go and its predecessors; "extenstions" is Istio's own spelling.
-    if (release.minor >= since::traffic_extension) {
-        return fmt::format("extensions.istio.io/trafficextension/{}.{}{}", ns, name,
-                           is_traffic_extension ? "" : "~istio-translated-wasmplugin");
-    }
-    if (release.minor >= 26) {
-        return fmt::format("extensions.istio.io/wasmplugin/{}.{}", ns, name);
-    }
-    if (release.minor >= 21) {
-        return fmt::format("extenstions.istio.io/wasmplugin/{}.{}", ns, name);
-    }
-    return fmt::format("{}.{}", ns, name);
-}
-
 }  // namespace wasmplug::istio

@@ -57,8 +57,4 @@ extern const int fail_reload;            // failStrategy: FAIL_RELOAD
 extern const int traffic_extension;      // kind TrafficExtension
 }  // namespace since
 
-// The name that the proxy's filter and ECDS resource have for a plugin; it changed four times.
-std::string ecds_name(const Release& release, std::string_view ns, std::string_view name,
-                      bool is_traffic_extension);
-
 }  // namespace wasmplug::istio

@@ -43,8 +43,7 @@ Named find_named(const std::vector<yaml::File>& files, std::string_view list, st
     return {};
 }
 
-}  // namespace
-
+// Where kubectl looks, in its order. Only the files that are there.
 std::vector<fs::path> kubeconfig_files(const Environment& environment) {
     std::vector<fs::path> candidates;
     if (const auto listed = environment("KUBECONFIG"); listed && !listed->empty()) {
@@ -59,6 +58,8 @@ std::vector<fs::path> kubeconfig_files(const Environment& environment) {
     std::erase_if(candidates, [](const fs::path& path) { return !fs::is_regular_file(path); });
     return candidates;
 }
+
+}  // namespace
 
 std::optional<ClusterContext> current_context(const Environment& environment) {
     std::vector<yaml::File> files;

@@ -11,11 +11,8 @@
 
 namespace wasmplug::kube {
 
-// Where kubectl looks, in its order: the files of KUBECONFIG, else ~/.kube/config. Only those
-// that are there.
-std::vector<std::filesystem::path> kubeconfig_files(const Environment& environment);
-
-// The current context, put together from those files as kubectl does: of a name, the first wins.
+// The current context, put together as kubectl does from the files of KUBECONFIG, else
+// ~/.kube/config: of a name, the first wins.
 struct ClusterContext {
     std::string name;
     std::string server;

@@ -189,6 +189,19 @@ std::string label_of(std::size_t number, const ChainLink& link, std::string_view
     return text;
 }
 
+std::string chain_title(const Chain& chain) {
+    std::string where =
+        chain.ns.empty() ? "the namespace it is applied to" : "namespace " + chain.ns;
+    if (!chain.target.empty()) {
+        where += ", " + chain.target;
+    } else if (chain.labels.empty()) {
+        where += ", every pod";
+    } else {
+        where += ", pods with " + chain.labels;
+    }
+    return where + (chain.network ? " (connections)" : "");
+}
+
 }  // namespace
 
 std::vector<Chain> build_chains(const std::vector<Placement>& placements,
@@ -209,19 +222,6 @@ std::vector<Chain> build_chains(const std::vector<Placement>& placements,
         }
     }
     return chains;
-}
-
-std::string chain_title(const Chain& chain) {
-    std::string where =
-        chain.ns.empty() ? "the namespace it is applied to" : "namespace " + chain.ns;
-    if (!chain.target.empty()) {
-        where += ", " + chain.target;
-    } else if (chain.labels.empty()) {
-        where += ", every pod";
-    } else {
-        where += ", pods with " + chain.labels;
-    }
-    return where + (chain.network ? " (connections)" : "");
 }
 
 std::string chains_text(const std::vector<Chain>& chains) {

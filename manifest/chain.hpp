@@ -29,7 +29,6 @@ struct Chain {
 std::vector<Chain> build_chains(const std::vector<Placement>& placements,
                                 std::string_view root_namespace);
 
-std::string chain_title(const Chain& chain);
 std::string chains_text(const std::vector<Chain>& chains);
 std::string chains_mermaid(const std::vector<Chain>& chains);
 std::string chains_dot(const std::vector<Chain>& chains);

@@ -476,17 +476,4 @@ std::string_view known_confusion(std::string_view path) {
     return found == confusions.end() ? std::string_view() : found->second;
 }
 
-std::string camel_case(std::string_view name) {
-    std::string camel;
-    for (std::size_t i = 0; i < name.size(); ++i) {
-        if (name[i] == '_' && i + 1 < name.size()) {
-            const char next = name[++i];
-            camel += next >= 'a' && next <= 'z' ? static_cast<char>(next - 32) : next;
-        } else {
-            camel += name[i];
-        }
-    }
-    return camel;
-}
-
 }  // namespace wasmplug::manifest

@@ -92,7 +92,4 @@ std::vector<std::string> all_paths(Kind kind);
 // Empty when nothing is known.
 std::string_view known_confusion(std::string_view path);
 
-// The camelCase of snake_case, which Istio's decoder takes and the API server does not.
-std::string camel_case(std::string_view name);
-
 }  // namespace wasmplug::manifest

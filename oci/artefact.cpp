@@ -61,6 +61,26 @@ ImageReference image_of(const istio::FetchReference& image, const HostNames& via
     return image.digest.empty() ? reference : reference.with_digest(image.digest);
 }
 
+// What the agent makes of a body fetched over http: gzip and tar taken off, as often as there is
+// one, of a tar the first entry (pkg/wasm/httpfetcher.go, unboxIfPossible). Throws Error for what
+// is broken inside.
+std::string unbox(std::string bytes) {
+    for (int i = 0; i < unbox_limit && !bytes.starts_with(wasm_magic); ++i) {
+        if (bytes.starts_with(gzip_magic)) {
+            std::string inner;
+            Gunzip gunzip([&](std::string_view part) { inner += part; }, limit::unpacked_layer);
+            gunzip.write(bytes);
+            gunzip.finish();
+            bytes = std::move(inner);
+        } else if (is_tar(bytes)) {
+            bytes = first_entry(bytes);
+        } else {
+            break;
+        }
+    }
+    return bytes;
+}
+
 class Lookup {
   public:
     Lookup(const ArtefactQuery& query, const HostNames& via, const RegistryOptions& options,
@@ -219,23 +239,6 @@ std::vector<istio::Loading> judge_module(std::string_view module,
                        .message = verdict.loads ? "" : verdict.message});
     }
     return all;
-}
-
-std::string unbox(std::string bytes) {
-    for (int i = 0; i < unbox_limit && !bytes.starts_with(wasm_magic); ++i) {
-        if (bytes.starts_with(gzip_magic)) {
-            std::string inner;
-            Gunzip gunzip([&](std::string_view part) { inner += part; }, limit::unpacked_layer);
-            gunzip.write(bytes);
-            gunzip.finish();
-            bytes = std::move(inner);
-        } else if (is_tar(bytes)) {
-            bytes = first_entry(bytes);
-        } else {
-            break;
-        }
-    }
-    return bytes;
 }
 
 istio::ArtefactFacts look_up(const ArtefactQuery& query, const HostNames& via,

@@ -31,9 +31,4 @@ istio::ArtefactFacts look_up(const ArtefactQuery& query, const HostNames& via,
 std::vector<istio::Loading> judge_module(std::string_view module,
                                          const std::vector<std::string>& hosts);
 
-// What the agent makes of a body fetched over http: gzip and tar taken off, as often as there is
-// one, of a tar the first entry (pkg/wasm/httpfetcher.go, unboxIfPossible). Throws Error for what
-// is broken inside.
-std::string unbox(std::string bytes);
-
 }  // namespace wasmplug::oci

@@ -182,10 +182,6 @@ ordered_json to_json(const std::vector<Descriptor>& descriptors) {
 
 }  // namespace
 
-bool Manifest::is_docker() const {
-    return media_type == media::docker_manifest || media_type == media::docker_list;
-}
-
 Manifest parse_manifest(std::string_view bytes, std::string_view content_type,
                         std::string_view what) {
     const Reader reader(what);

@@ -41,8 +41,6 @@ struct Manifest {
     std::vector<Descriptor> manifests;  // of an index
     std::optional<Descriptor> subject;
     Annotations annotations;
-
-    bool is_docker() const;
 };
 
 // A manifest as it travels: its digest is over these bytes, so they are never written anew.

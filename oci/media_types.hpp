@@ -9,7 +9,6 @@ namespace wasmplug::oci::media {
 inline constexpr char oci_manifest[] = "application/vnd.oci.image.manifest.v1+json";
 inline constexpr char oci_index[] = "application/vnd.oci.image.index.v1+json";
 inline constexpr char oci_config[] = "application/vnd.oci.image.config.v1+json";
-inline constexpr char oci_empty[] = "application/vnd.oci.empty.v1+json";
 inline constexpr char oci_layer_gzip[] = "application/vnd.oci.image.layer.v1.tar+gzip";
 // distribution, manifest-v2-2.md
 inline constexpr char docker_manifest[] = "application/vnd.docker.distribution.manifest.v2+json";

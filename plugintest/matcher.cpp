@@ -165,15 +165,6 @@ const std::string* Matcher::only_text() const {
                                                                           : nullptr;
 }
 
-const std::string* Matcher::only_json() const {
-    return conditions_.size() == 1 && conditions_[0].kind == Kind::json ? &conditions_[0].text
-                                                                        : nullptr;
-}
-
-bool Matcher::wants_absence() const {
-    return matches(std::nullopt);
-}
-
 const std::vector<std::string>& matcher_kind_names() {
     static const std::vector<std::string> names{"equals",  "contains", "prefix", "suffix",
                                                 "regex",   "json",     "one_of", "not",

@@ -50,11 +50,6 @@ class Matcher {
     // The text of a lone `equals`, for a diff.
     const std::string* only_text() const;
 
-    // A JSON matcher's document, for a diff.
-    const std::string* only_json() const;
-
-    bool wants_absence() const;
-
     bool empty() const { return conditions_.empty(); }
 
   private:

@@ -32,8 +32,7 @@ ImageReference repository_now(const State& now) {
     return reference->with_digest("");
 }
 
-}  // namespace
-
+// 64 lower-case digits of "sha256:…" or of the digits alone; throws usage_error for anything else.
 std::string digest_digits(const std::string& text) {
     const std::string digits = text.starts_with("sha256:") ? text.substr(7) : text;
     if (!is_valid_digest("sha256:" + digits)) {
@@ -42,6 +41,8 @@ std::string digest_digits(const std::string& text) {
     }
     return digits;
 }
+
+}  // namespace
 
 std::string Resolver::digest_of(const std::string& name) {
     const ImageReference image = parse_reference(name);

@@ -51,7 +51,4 @@ class Resolver {
     std::map<std::string, bool> there_;
 };
 
-// 64 lower-case digits of "sha256:…" or of the digits alone; throws usage_error for anything else.
-std::string digest_digits(const std::string& text);
-
 }  // namespace wasmplug::release

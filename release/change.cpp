@@ -22,6 +22,7 @@ using yaml::Slot;
 using yaml::Splicer;
 
 constexpr auto npos = std::string::npos;
+constexpr std::string_view off_label = "wasmplug.dev/disabled";
 
 // A value that stands behind its ':' as it is.
 yaml::Payload as_written(const std::string& text) {

@@ -9,8 +9,6 @@
 
 namespace wasmplug::release {
 
-inline constexpr std::string_view off_label = "wasmplug.dev/disabled";
-
 // The off switch: a label that nothing carries, added to the selector, or taken out again with
 // what had to be written around it.
 struct ScopeChange {

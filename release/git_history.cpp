@@ -13,6 +13,11 @@ namespace {
 // %x01 starts a commit: a NUL cannot, since -z ends the fields with it.
 constexpr std::string_view log_format = "--format=%x01%H%x00%an%x00%aI%x00%s";
 
+// One change that `git log --raw -z` printed, and the blob that it left.
+struct GitLogEntry {
+    std::string commit, author, at, subject, blob, path;
+};
+
 ProcessResult git(const std::filesystem::path& folder, std::vector<std::string> arguments,
                   Services& services, std::string input = {}) {
     ProcessSpec spec;
@@ -69,8 +74,7 @@ void read_raw_change(const std::vector<std::string_view>& fields, std::size_t at
     entries.push_back(std::move(entry));
 }
 
-}  // namespace
-
+// Parses what read_git_history asks git log for. Deletions are left out.
 std::vector<GitLogEntry> parse_git_log(std::string_view output) {
     std::vector<GitLogEntry> entries;
     for (const auto record : split(output, '\x01')) {
@@ -94,6 +98,7 @@ std::vector<GitLogEntry> parse_git_log(std::string_view output) {
     return entries;
 }
 
+// The blobs of `git cat-file --batch`, in the order asked for; throws Error when one is missing.
 std::vector<std::string> parse_git_blobs(std::string_view output, std::size_t count) {
     std::vector<std::string> blobs;
     while (blobs.size() < count) {
@@ -117,6 +122,8 @@ std::vector<std::string> parse_git_blobs(std::string_view output, std::size_t co
     }
     return blobs;
 }
+
+}  // namespace
 
 GitHistory read_git_history(const std::filesystem::path& file, Services& services,
                             std::size_t limit) {

@@ -33,15 +33,4 @@ struct GitHistory {
 GitHistory read_git_history(const std::filesystem::path& file, Services& services,
                             std::size_t limit = 200);
 
-// One change that `git log --raw -z` printed, and the blob that it left.
-struct GitLogEntry {
-    std::string commit, author, at, subject, blob, path;
-};
-
-// Parses what read_git_history asks git log for. Deletions are left out.
-std::vector<GitLogEntry> parse_git_log(std::string_view output);
-
-// The blobs of `git cat-file --batch`, in the order asked for; throws Error when one is missing.
-std::vector<std::string> parse_git_blobs(std::string_view output, std::size_t count);
-
 }  // namespace wasmplug::release

@@ -119,8 +119,8 @@ void add_git_rows(History& history, const std::vector<PastState>& past, const St
     }
 }
 
-}  // namespace
-
+// The states of this plugin that git knows, newest first. Throws Error saying what is missing
+// when there is no history to read.
 std::vector<PastState> past_states(const Located& located, const GitHistory& history) {
     const std::string name = located.file.name();
     if (!history.absence.empty()) {
@@ -156,6 +156,8 @@ std::vector<PastState> past_states(const Located& located, const GitHistory& his
     }
     return past;
 }
+
+}  // namespace
 
 std::vector<PastState> past_of(const Located& located, Services& services) {
     const GitHistory git = read_git_history(located.file.name(), services);

@@ -31,12 +31,8 @@ struct History {
     std::vector<std::string> notes;  // that the clone is shallow, that the file was edited by hand
 };
 
-// The states of this plugin that git knows, newest first. Throws Error saying what is missing
-// when there is no history to read.
-std::vector<PastState> past_states(const Located& located, const GitHistory& history);
-
-// The same, read with git for a rollback: says when the clone is shallow, and throws when that may
-// be why there is nothing to go back to.
+// The states of this plugin that git knows, newest first, for a rollback. Says when the clone is
+// shallow, and throws when that may be why there is nothing to go back to.
 std::vector<PastState> past_of(const Located& located, Services& services);
 
 // Throws Error when neither remembers anything, and says what it needs.

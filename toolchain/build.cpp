@@ -39,6 +39,16 @@ bool wants_wasm_opt(const Project& project, const BuildOptions& options) {
            (project.language != Language::go || !options.level.empty());
 }
 
+// What wasm-opt is given besides the level and the files.
+// Never --all-features: with it wasm-opt writes typed function references, and Envoy answers
+// "Failed to load Wasm bytecode". None of them, and it fails on a module whose target_features
+// section was stripped. The same words for binaryen 108 to 132.
+std::vector<std::string> wasm_opt_features() {
+    return {"--enable-bulk-memory", "--enable-nontrapping-float-to-int",
+            "--enable-sign-ext",    "--enable-mutable-globals",
+            "--enable-multivalue",  "--enable-reference-types"};
+}
+
 struct Optimised {
     std::string bytes;
     std::string by;
@@ -73,15 +83,6 @@ void refuse_what_envoy_refuses(const Project& project, const std::string& bytes)
 }
 
 }  // namespace
-
-// Never --all-features: with it wasm-opt writes typed function references, and Envoy answers
-// "Failed to load Wasm bytecode". None of them, and it fails on a module whose target_features
-// section was stripped. The same words for binaryen 108 to 132.
-std::vector<std::string> wasm_opt_features() {
-    return {"--enable-bulk-memory", "--enable-nontrapping-float-to-int",
-            "--enable-sign-ext",    "--enable-mutable-globals",
-            "--enable-multivalue",  "--enable-reference-types"};
-}
 
 Built build(const Project& project, const BuildOptions& options, const BuildWorld& world) {
     return in_context(fmt::format("building {}", project.name), [&] {

@@ -24,9 +24,6 @@ struct Built {
 // only when Envoy would load the new one. Throws Error for everything else.
 Built build(const Project& project, const BuildOptions& options, const BuildWorld& world);
 
-// What wasm-opt is given besides the level and the files.
-std::vector<std::string> wasm_opt_features();
-
 // The projects with a source that differs from `revision` in git, untracked files counted.
 // Throws Error when git cannot tell.
 std::vector<Project> changed_since(const std::vector<Project>& projects,

@@ -124,6 +124,22 @@ std::vector<Check> check_rust(const BuildWorld& world) {
     return checks;
 }
 
+// "go1.24.3" or "1.24" as numbers that compare; {0, 0} for anything else.
+std::pair<int, int> go_version(std::string_view text) {
+    if (text.starts_with("go")) {
+        text.remove_prefix(2);
+    }
+    int major = 0;
+    int minor = 0;
+    const char* end = text.data() + text.size();
+    const auto first = std::from_chars(text.data(), end, major);
+    if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.' ||
+        std::from_chars(first.ptr + 1, end, minor).ec != std::errc()) {
+        return {0, 0};
+    }
+    return {major, minor};
+}
+
 // The version that go.mod asks for.
 std::pair<int, int> wanted_go(const Project& project) {
     const auto text = read_file_if_there(project.directory / "go.mod");
@@ -237,21 +253,6 @@ bool uses(const std::vector<Project>& projects, Language language) {
 }
 
 }  // namespace
-
-std::pair<int, int> go_version(std::string_view text) {
-    if (text.starts_with("go")) {
-        text.remove_prefix(2);
-    }
-    int major = 0;
-    int minor = 0;
-    const char* end = text.data() + text.size();
-    const auto first = std::from_chars(text.data(), end, major);
-    if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.' ||
-        std::from_chars(first.ptr + 1, end, minor).ec != std::errc()) {
-        return {0, 0};
-    }
-    return {major, minor};
-}
 
 std::vector<Check> check_toolchains(const std::vector<Project>& projects, const BuildWorld& world) {
     const std::pair<Language, std::vector<Check>> toolchains[] = {

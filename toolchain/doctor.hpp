@@ -23,7 +23,4 @@ struct Check {
 // whole tool chain of any language is.
 std::vector<Check> check_toolchains(const std::vector<Project>& projects, const BuildWorld& world);
 
-// "go1.24.3" or "1.24" as numbers that compare; {0, 0} for anything else.
-std::pair<int, int> go_version(std::string_view text);
-
 }  // namespace wasmplug::toolchain

@@ -101,10 +101,6 @@ bool matches(std::string_view text, std::string_view pattern) {
 
 }  // namespace
 
-std::span<const KnownMessage> known_messages() {
-    return table;
-}
-
 const KnownMessage* recognise(std::string_view output) {
     for (const auto& message : table) {
         if (matches(output, message.pattern)) {

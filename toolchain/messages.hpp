@@ -1,7 +1,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,8 +16,6 @@ struct KnownMessage {
     std::string_view mend;      // the one command
     std::string_view mend_apt;  // the same where Debian's packages are used; empty: as above
 };
-
-std::span<const KnownMessage> known_messages();
 
 // The first known message in a compiler's output, or null.
 const KnownMessage* recognise(std::string_view output);

@@ -229,16 +229,6 @@ std::string_view to_text(Language language) {
     return "";
 }
 
-std::optional<Language> language_named(std::string_view word) {
-    for (const Language language :
-         {Language::rust, Language::go, Language::cpp, Language::assemblyscript}) {
-        if (word == to_text(language)) {
-            return language;
-        }
-    }
-    return std::nullopt;
-}
-
 std::optional<Project> project_at(const fs::path& directory) {
     for (const auto& detect : {rust_project, go_project, assemblyscript_project, cpp_project}) {
         if (auto project = detect(directory)) {

@@ -12,9 +12,6 @@ enum class Language { rust, go, cpp, assemblyscript };
 
 std::string_view to_text(Language language);  // "rust", "cpp": as --language spells it
 
-// Nothing for any other word.
-std::optional<Language> language_named(std::string_view word);
-
 // A folder with one plugin.
 struct Project {
     Language language = Language::rust;

@@ -181,15 +181,6 @@ void edit_yaml(std::string_view bytes) {
                     editor.set(document.index, place.path / "new" / "deep", "text");
                 });
             }
-            attempt(file, window, [&](Editor& editor) {
-                const std::string kept = source(file, *place.value);
-                editor.set(document.index, place.path, "other");
-                const bool was_other = !editor.changed();
-                editor.set_source(document.index, place.path, kept);
-                require(was_other || same_value(*editor.file().documents()[document.index].root,
-                                                *document.root),
-                        "a kept source came back otherwise", bytes);
-            });
         }
     }
 }

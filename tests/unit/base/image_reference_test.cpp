@@ -115,14 +115,6 @@ TEST(ImageReference, KnowsLoopbackAndPrivateAddresses) {
     }
 }
 
-TEST(ImageReference, KnowsWhereIstioUsesPlainHttp) {
-    EXPECT_TRUE(istio_uses_plain_http("localhost:5000"));
-    EXPECT_TRUE(istio_uses_plain_http("reg.local"));
-    EXPECT_TRUE(istio_uses_plain_http("10.0.0.1:5000"));
-    EXPECT_FALSE(istio_uses_plain_http("127.0.0.2"));
-    EXPECT_FALSE(istio_uses_plain_http("ghcr.io"));
-}
-
 TEST(ImageReference, ARepositoryCarriesNoTag) {
     EXPECT_EQ(parse_repository("ghcr.io/acme/auth").name(), "ghcr.io/acme/auth");
     EXPECT_THROW(parse_repository("ghcr.io/acme/auth:1"), Error);

@@ -237,41 +237,6 @@ TEST(YamlEdit, EditsTheDocumentAskedFor) {
     EXPECT_EQ(edited.text(), "# one\na: 1\n---\n# two\na: 2 # c\nb: 3\n...\n---\na: 1\n");
 }
 
-TEST(YamlEdit, PutsAKeptSourceBackByteForByte) {
-    const std::string original =
-        "spec:\n  pluginConfig:\n    # head\n    a: 1   # one\n\n    list: [ 1,  2 ]\n    text: |\n"
-        "      x\n    on: 'yes'   # last\n  url: x\n";
-    Editor edited = editor(original);
-    const Path where = path("spec.pluginConfig");
-    const std::string kept = source(edited.file(), *edited.file().single().at(where));
-    edited.set(0, where, Json::parse(R"({"b":[1]})"));
-    EXPECT_EQ(edited.text(),
-              "spec:\n  pluginConfig:\n    # head\n    b:\n      - 1   # last\n  url: x\n");
-    edited.set_source(0, where, kept);
-    EXPECT_EQ(edited.text(), original);
-
-    for (const char* one : {"k: {a: 1,  b: [ 2 ]}\nl: 1\n", "k: 'it''s'\n", "k: 0x10 # c\n",
-                            "k: |-\n  a\n   b\n\nl: 1\n", "- k:\n  - 1\n  -   2\n  l: 1\n",
-                            "- k:\n    a: 1\n    b:   2\n", "{\"k\": {\n  \"a\": 1\n}}\n",
-                            "k: >\r\n  a\r\n  b\r\nl: 1\r\n", "k:   # c\n", "k: !!str 5\n",
-                            "- k: &a\n      b: 1\n"}) {
-        Editor again = editor(one);
-        const Path place = path(one[0] == '-' ? "[0].k" : "k");
-        const std::string text = source(again.file(), *again.file().single().at(place));
-        again.set(0, place, "other");
-        ASSERT_TRUE(again.changed());
-        again.set_source(0, place, text);
-        EXPECT_EQ(again.text(), one);
-    }
-}
-
-TEST(YamlEdit, MovesASourceToAnotherIndentation) {
-    Editor edited = editor("spec:\n    url: x\n");
-    edited.set_source(0, path("spec.cfg"), "  a: 1 # c\n  b:\n    - x\n");
-    EXPECT_EQ(edited.text(),
-              "spec:\n    url: x\n    cfg:\n        a: 1 # c\n        b:\n          - x\n");
-}
-
 TEST(YamlEdit, RenamesAKeyInPlace) {
     Editor edited = editor("a:\n  old: 1 # c\n  'q': 2\n");
     edited.rename(0, path("a.old"), "new");

@@ -61,12 +61,6 @@ TEST(PluginUrl, AgreesWithTheRecordedMatrix) {
     GTEST_SKIP() << "the recorded matrix is not beside this tree";
 }
 
-TEST(PluginUrl, PullsAgainOnlyForALiteralLatest) {
-    EXPECT_TRUE(pulls_again_by_default("oci://reg.example.com/ns/f:latest"));
-    EXPECT_FALSE(pulls_again_by_default("oci://reg.example.com/ns/f"));
-    EXPECT_FALSE(pulls_again_by_default("https://reg.example.com/f:latest"));
-}
-
 TEST(PluginUrl, CutsOnlyTheExactFilePrefix) {
     EXPECT_EQ(read_plugin_url("file:///opt/x.wasm").path, "/opt/x.wasm");
     EXPECT_EQ(read_plugin_url("FILE:///opt/x.wasm").path, "FILE:///opt/x.wasm");

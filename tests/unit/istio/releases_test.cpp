@@ -37,14 +37,6 @@ TEST(Releases, AndEnvoysAreOneTable) {
     EXPECT_THROW(release_for("envoy-1.40"), Error);
 }
 
-TEST(Releases, NameThePluginsFilterAsThatIstioDoes) {
-    EXPECT_EQ(ecds_name(release_for("istio-1.31"), "ns", "p", false),
-              "extensions.istio.io/trafficextension/ns.p~istio-translated-wasmplugin");
-    EXPECT_EQ(ecds_name(release_for("istio-1.29"), "ns", "p", false),
-              "extensions.istio.io/wasmplugin/ns.p");
-    EXPECT_EQ(ecds_name(release_for("istio-1.20"), "ns", "p", false), "ns.p");
-}
-
 TEST(Metrics, TellTheRealOnesFromThoseOfGuides) {
     EXPECT_TRUE(judge_metric("envoy_wasm_envoy_wasm_runtime_v8_active").exists);
     EXPECT_TRUE(judge_metric("envoy_wasm_prod_auth_vm_reload_failure").exists);
