@@ -27,6 +27,16 @@ std::string file_of(int wave, int number) {
     return fmt::format("deploy/wave-{}/team-{}.yaml", wave, number);
 }
 
+// Of the waves of plan.yaml, in order.
+std::vector<std::string> states(Sandbox& sandbox) {
+    std::vector<std::string> all;
+    const auto status = sandbox.json({"rollout", "status", "plan.yaml"});
+    for (const auto& wave : status.at("waves")) {
+        all.push_back(wave.at("state"));
+    }
+    return all;
+}
+
 class SmallRollout : public testing::Test {
   protected:
     void SetUp() override {
@@ -57,15 +67,6 @@ class SmallRollout : public testing::Test {
         sandbox_.write("plan.yaml", text);
     }
 
-    std::vector<std::string> states() {
-        std::vector<std::string> all;
-        const auto status = sandbox_.json({"rollout", "status", "plan.yaml"});
-        for (const auto& wave : status.at("waves")) {
-            all.push_back(wave.at("state"));
-        }
-        return all;
-    }
-
     int changed_files() const {
         int changed = 0;
         for (int wave = 1; wave <= waves; ++wave) {
@@ -86,11 +87,11 @@ TEST_F(SmallRollout, KilledAtAGateItGoesOnWhereItStood) {
         "[ \"$1\" = wave-2 ] && [ ! -e killed ] && { touch killed; kill -9 $PPID; }\n"
         "echo \"$1\" >>asked\n");
     EXPECT_EQ(sandbox_.run({"rollout", "run", "plan.yaml"}).exit_code, 128 + SIGKILL);
-    EXPECT_EQ(states(), (States{"passed", "changed", "pending"}));
+    EXPECT_EQ(states(sandbox_), (States{"passed", "changed", "pending"}));
     EXPECT_EQ(changed_files(), 2 * files_of_a_wave);
     const auto again = sandbox_.run({"rollout", "run", "plan.yaml"});
     EXPECT_EQ(again.exit_code, 0) << again.err;
-    EXPECT_EQ(states(), (States{"passed", "passed", "passed"}));
+    EXPECT_EQ(states(sandbox_), (States{"passed", "passed", "passed"}));
     EXPECT_NE(sandbox_.read("asked").find("wave-2\nwave-3\n"), std::string::npos)
         << "the gate of the wave before is not asked again: " << sandbox_.read("asked");
 }
@@ -103,7 +104,7 @@ TEST_F(SmallRollout, KilledAmidTheFilesOfAWaveItGoesOnWithTheRest) {
         {"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=rename", "-e",
          "inject=rename:signal=KILL:when=6", "wasmplug", "rollout", "run", "plan.yaml"});
     ASSERT_EQ(killed.exit_code, 128 + SIGKILL) << killed.err;
-    EXPECT_EQ(states(), (States{"passed", "partial", "pending"}));
+    EXPECT_EQ(states(sandbox_), (States{"passed", "partial", "pending"}));
     const auto again = sandbox_.run({"rollout", "run", "plan.yaml"});
     EXPECT_EQ(again.exit_code, 0) << again.err;
     EXPECT_EQ(changed_files(), waves * files_of_a_wave);
@@ -121,8 +122,8 @@ TEST_F(SmallRollout, EndsWithSixWhenTheWayBackFailsAndSaysWhere) {
     const auto result = sandbox_.run({"rollout", "run", "plan.yaml"});
     EXPECT_EQ(result.exit_code, 6) << result.err;
     EXPECT_NE(result.err.find("deploy/wave-1/team-1.yaml"), std::string::npos) << result.err;
-    EXPECT_EQ(states()[1], "rolled back") << "the others went back";
-    EXPECT_NE(states()[0], "pending");
+    EXPECT_EQ(states(sandbox_)[1], "rolled back") << "the others went back";
+    EXPECT_NE(states(sandbox_)[0], "pending");
     EXPECT_EQ(changed_files(), files_of_a_wave) << "a wave goes back as a whole or not";
 }
 
@@ -146,7 +147,7 @@ TEST_F(SmallRollout, AGateOfCountZeroIsMeasuredUntilAPersonPromotes) {
     }
     const auto result = running.get();
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    EXPECT_EQ(states(), (States{"passed", "passed", "passed"}));
+    EXPECT_EQ(states(sandbox_), (States{"passed", "passed", "passed"}));
 }
 
 TEST_F(SmallRollout, AskedOnceAGateOfCountZeroWaitsForAPerson) {
@@ -154,9 +155,9 @@ TEST_F(SmallRollout, AskedOnceAGateOfCountZeroWaitsForAPerson) {
     ASSERT_EQ(sandbox_.run({"rollout", "next", "plan.yaml"}).exit_code, 0);
     const auto gate = sandbox_.run({"rollout", "gate", "plan.yaml", "--wave", "wave-1"});
     EXPECT_EQ(gate.exit_code, 4) << gate.err;
-    EXPECT_EQ(states(), (States{"waiting", "pending", "pending"}));
+    EXPECT_EQ(states(sandbox_), (States{"waiting", "pending", "pending"}));
     ASSERT_EQ(sandbox_.run({"rollout", "promote", "plan.yaml"}).exit_code, 0);
-    EXPECT_EQ(states(), (States{"passed", "pending", "pending"}));
+    EXPECT_EQ(states(sandbox_), (States{"passed", "pending", "pending"}));
 }
 
 TEST_F(SmallRollout, DrawsWhereItStands) {
@@ -234,15 +235,6 @@ class ValuesRollout : public testing::Test {
                old_digest + "\n";
     }
 
-    std::vector<std::string> states() {
-        std::vector<std::string> all;
-        const auto status = sandbox_.json({"rollout", "status", "plan.yaml"});
-        for (const auto& wave : status.at("waves")) {
-            all.push_back(wave.at("state"));
-        }
-        return all;
-    }
-
     Sandbox sandbox_;
 };
 
@@ -250,7 +242,7 @@ TEST_F(ValuesRollout, IsRememberedInThePlan) {
     sandbox_.write("gate", "exit 0\n");
     const auto result = sandbox_.run({"rollout", "run", "plan.yaml", "--commit"});
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    EXPECT_EQ(states(), (std::vector<std::string>{"passed", "passed"}));
+    EXPECT_EQ(states(sandbox_), (std::vector<std::string>{"passed", "passed"}));
     std::string after = before();
     after.replace(after.find("1.3.0"), 5, "1.4.0");
     after.replace(after.find(old_digest), 64, new_digest);
@@ -265,7 +257,7 @@ TEST_F(ValuesRollout, GoesBackByGitAndIsNotTriedAgain) {
     EXPECT_EQ(result.exit_code, 3) << result.err;
     EXPECT_EQ(sandbox_.read("dev/values.yaml"), before());
     EXPECT_EQ(sandbox_.read("prod/values.yaml"), before());
-    EXPECT_EQ(states(), (std::vector<std::string>{"rolled back", "rolled back"}));
+    EXPECT_EQ(states(sandbox_), (std::vector<std::string>{"rolled back", "rolled back"}));
     EXPECT_EQ(sandbox_.run({"rollout", "run", "plan.yaml"}).exit_code, 3);
 }
 

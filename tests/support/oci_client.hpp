@@ -80,6 +80,16 @@ inline bool is(const SeenRequest& request, const char* method, const char* part)
     return request.method == method && request.path().find(part) != std::string::npos;
 }
 
+// For a table of faults whose rows share a scene.
+template <class Scene>
+std::function<std::optional<Answer>(Scene&, const SeenRequest&)> always(const char* method,
+                                                                        const char* part,
+                                                                        const Answer& bad) {
+    return [=](Scene&, const SeenRequest& request) {
+        return is(request, method, part) ? std::optional(bad) : std::nullopt;
+    };
+}
+
 // Answers `bad` to the first `times` requests that match.
 inline FakeRegistry::Fault first(int times, const char* method, const char* part, Answer bad) {
     return [=, left = std::make_shared<int>(times)](

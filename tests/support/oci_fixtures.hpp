@@ -20,16 +20,20 @@ inline oci::Blob text_blob(const std::string& text, const std::string& media_typ
 }
 
 // An image of one layer and a config; no module in it.
-inline oci::Image small_image(const std::string& content) {
+inline oci::Image image_of(const std::string& layer, const std::string& config = "{}") {
     oci::Image image;
-    image.blobs = {text_blob("layer " + content, oci::media::oci_layer_gzip),
-                   text_blob("{\"c\":\"" + content + "\"}", oci::media::oci_config)};
+    image.blobs = {text_blob(layer, oci::media::oci_layer_gzip),
+                   text_blob(config, oci::media::oci_config)};
     oci::Manifest manifest;
     manifest.media_type = oci::media::oci_manifest;
     manifest.layers = {image.blobs[0].descriptor};
     manifest.config = image.blobs[1].descriptor;
     image.manifest = oci::write_manifest(manifest);
     return image;
+}
+
+inline oci::Image small_image(const std::string& content) {
+    return image_of("layer " + content, "{\"c\":\"" + content + "\"}");
 }
 
 struct SignedIndex {

@@ -6,28 +6,19 @@
 #include "base/yaml.hpp"
 #include "host/embedded.hpp"
 #include "plugintest/runner.hpp"
+#include "tests/support/documents.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/script_plugin.hpp"
 
 namespace wasmplug::host {
 namespace {
 
-std::vector<std::string> yaml_blocks(const std::string& text) {
-    std::vector<std::string> blocks;
-    const std::string open = "```yaml\n";
-    for (auto at = text.find(open); at != std::string::npos; at = text.find(open, at)) {
-        at += open.size();
-        blocks.push_back(text.substr(at, text.find("```", at) - at));
-    }
-    return blocks;
-}
-
 TEST(TestFormatDocument, ShowsTestsThatPass) {
     const auto module = test::built_plugin("patterns");
     WASMPLUG_NEEDS(module.has_value(), "clang with wasm-ld");
     const std::filesystem::path document =
         std::filesystem::path(WASMPLUG_SOURCE_DIR) / "docs/test-format.md";
-    const auto blocks = yaml_blocks(read_file(document));
+    const auto blocks = test::yaml_blocks(read_file(document));
     ASSERT_GE(blocks.size(), 4U);
     plugintest::ReadOptions options;
     options.module = *module;

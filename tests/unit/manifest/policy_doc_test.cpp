@@ -8,22 +8,13 @@
 #include "base/file.hpp"
 #include "manifest/policy.hpp"
 #include "manifest/validate.hpp"
+#include "tests/support/documents.hpp"
 
 namespace wasmplug::manifest {
 namespace {
 
 std::string document() {
     return read_file(WASMPLUG_SOURCE_DIR "/docs/policy.md");
-}
-
-std::vector<std::string> yaml_blocks(const std::string& text) {
-    std::vector<std::string> blocks;
-    const std::string open = "```yaml\n";
-    for (auto at = text.find(open); at != std::string::npos; at = text.find(open, at)) {
-        at += open.size();
-        blocks.push_back(text.substr(at, text.find("```", at) - at));
-    }
-    return blocks;
 }
 
 // The text below each "### " heading, the heading first.
@@ -41,7 +32,7 @@ std::vector<std::string> sections() {
 TEST(PolicyDocument, ShowsManifestsThatItsPoliciesRefuse) {
     std::size_t shown = 0;
     for (const auto& section : sections()) {
-        const auto blocks = yaml_blocks(section);
+        const auto blocks = test::yaml_blocks(section);
         if (blocks.empty()) {
             continue;
         }
@@ -65,7 +56,8 @@ TEST(PolicyDocument, ShowsManifestsThatItsPoliciesRefuse) {
 }
 
 TEST(PolicyDocument, NamesEveryKeyAndShowsAPolicyThatIsOne) {
-    EXPECT_NO_THROW(read_policy(yaml::File::parse(yaml_blocks(document()).front(), "p.yaml")));
+    EXPECT_NO_THROW(
+        read_policy(yaml::File::parse(test::yaml_blocks(document()).front(), "p.yaml")));
     std::string known;
     try {
         read_policy(yaml::File::parse("zzzzzzzz: 1\n", "p.yaml"));

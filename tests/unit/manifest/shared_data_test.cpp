@@ -13,6 +13,7 @@
 
 #include "base/file.hpp"
 #include "manifest/result.hpp"
+#include "tests/support/api_cases.hpp"
 
 namespace wasmplug::manifest {
 namespace {
@@ -20,40 +21,11 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-std::optional<fs::path> shared_data() {
-    for (fs::path folder = WASMPLUG_SOURCE_DIR; folder != folder.parent_path();
-         folder = folder.parent_path()) {
-        const auto data = folder / "shared" / "data" / "manifests";
-        if (fs::is_directory(data)) {
-            return data;
-        }
-    }
-    return std::nullopt;
-}
-
 #define NEED_SHARED_DATA(name)                                            \
-    const auto name = shared_data();                                      \
+    const auto name = test::shared_manifests();                           \
     if (!name) {                                                          \
         GTEST_SKIP() << "the recorded verdicts are not beside this tree"; \
     }
-
-// {"__repeat__": "x", "count": 3} stands for "xxx".
-ordered_json expand(const ordered_json& value) {
-    if (value.is_object() && value.contains("__repeat__")) {
-        std::string text;
-        for (int i = 0; i < value["count"].get<int>(); ++i) {
-            text += value["__repeat__"].get<std::string>();
-        }
-        return text;
-    }
-    auto copy = value;
-    if (value.is_structured()) {
-        for (auto it = copy.begin(); it != copy.end(); ++it) {
-            *it = expand(*it);
-        }
-    }
-    return copy;
-}
 
 std::vector<Checked> judge(const std::string& text, const std::string& name) {
     return validate(yaml::File::parse(text, name), {});
@@ -106,20 +78,10 @@ void expect_facts(const Checked& checked, std::initializer_list<Layer> layers,
     }
 }
 
-std::string manifest_text(const ordered_json& item) {
-    ordered_json object = {{"apiVersion", item.value("apiVersion", std::string(api_version))},
-                           {"kind", item["kind"]}};
-    object["metadata"] = item.contains("metadata")
-                             ? item["metadata"]
-                             : ordered_json{{"name", "p"}, {"namespace", "default"}};
-    object["spec"] = expand(item.contains("manifest") ? item["manifest"] : item["spec"]);
-    return object.dump();
-}
-
 void check_cases(const fs::path& file) {
     for (const auto& item : ordered_json::parse(read_file(file))) {
         const auto name = item["id"].get<std::string>();
-        const auto all = judge(manifest_text(item), name);
+        const auto all = judge(test::manifest_text(item), name);
         ASSERT_EQ(all.size(), 1U) << name;
         const auto& checked = all.front();
         const auto crd = item["crd"].get<std::string>();
@@ -164,7 +126,7 @@ TEST(SharedData, CasesOfIstiosOwnTestsGetItsVerdict) {
         if (item["message"] == "cannot cast") {
             continue;  // a test of Go's types, which no YAML can say
         }
-        const auto all = judge(manifest_text(item), name);
+        const auto all = judge(test::manifest_text(item), name);
         ASSERT_EQ(all.size(), 1U) << name;
         const auto& checked = all.front();
         const bool webhook = item["layer"] == "webhook";

@@ -35,17 +35,11 @@ struct Row {
     std::uint64_t chunk = 0;  // --chunk
 };
 
-std::string layer_text() {
-    return std::string(10'000, 'l');
-}
+const std::string layer_text(10'000, 'l');
+constexpr auto always = &test::always<Scene>;
 
 Image image() {
-    Image made = test::small_image("one");
-    made.blobs[0] = test::text_blob(layer_text(), media::oci_layer_gzip);
-    Manifest manifest = parse_manifest(made.manifest.bytes, "", "test");
-    manifest.layers = {made.blobs[0].descriptor};
-    made.manifest = write_manifest(manifest);
-    return made;
+    return test::image_of(layer_text);
 }
 
 // 401 with this header unless the request has a credential; the token server answers `token`.
@@ -68,13 +62,6 @@ std::string own_realm(const Scene& scene) {
 
 std::function<Given(Scene&, const SeenRequest&)> token_server(const Answer& token) {
     return challenged(own_realm, token);
-}
-
-std::function<Given(Scene&, const SeenRequest&)> always(const char* method, const char* part,
-                                                        const Answer& bad) {
-    return [=](Scene&, const SeenRequest& request) -> Given {
-        return is(request, method, part) ? Given(bad) : std::nullopt;
-    };
 }
 
 // Every upload begins with this Location; a "%" stands for the one of the usual answer.
@@ -371,7 +358,7 @@ TEST_P(PushRows, EndAsTheyHaveTo) {
     EXPECT_EQ(client.text().find("secret"), std::string::npos) << client.text();
     if (outcome == "pushed") {
         EXPECT_EQ(registry.manifests["v1"], image().manifest.bytes);
-        EXPECT_EQ(registry.blobs[image().blobs[0].descriptor.digest], layer_text());
+        EXPECT_EQ(registry.blobs[image().blobs[0].descriptor.digest], layer_text);
         EXPECT_TRUE(registry.uploads.empty()) << "a session was left";
     }
     EXPECT_EQ(registry.count("PATCH", "/blobs/") > 0, row.patches);

@@ -21,24 +21,11 @@ struct Scene {
     int step = 0;  // for a row's own use
 };
 
-std::string layer_text() {
-    return std::string(10'000, 'l');
-}
+const std::string layer_text(10'000, 'l');
+constexpr auto always = &test::always<Scene>;
 
 Image image() {
-    Image made = test::small_image("one");
-    made.blobs[0] = test::text_blob(layer_text(), media::oci_layer_gzip);
-    Manifest manifest = parse_manifest(made.manifest.bytes, "", "test");
-    manifest.layers = {made.blobs[0].descriptor};
-    made.manifest = write_manifest(manifest);
-    return made;
-}
-
-std::function<Given(Scene&, const SeenRequest&)> always(const char* method, const char* part,
-                                                        const Answer& bad) {
-    return [=](Scene&, const SeenRequest& request) -> Given {
-        return is(request, method, part) ? Given(bad) : std::nullopt;
-    };
+    return test::image_of(layer_text);
 }
 
 struct PullRow {
@@ -104,20 +91,23 @@ const PullRow pull_rows[] = {
          {.headers = {{"Content-Type", media::oci_manifest}}, .body = image().manifest.bytes}),
      "good"},
     {"ABlobWithoutALength",
-     always("GET", "/blobs/", {.body = layer_text(), .no_content_length = true}), "good"},
+     always("GET", "/blobs/", {.body = layer_text, .no_content_length = true}),
+     "good"},
     {"ABlobWithoutALengthThatIsCut",
      [](Scene& scene, const SeenRequest& request) -> Given {
          return is(request, "GET", "/blobs/") && scene.step++ == 0
-                    ? Given(Answer{.body = layer_text().substr(0, 4000), .no_content_length = true})
+                    ? Given(Answer{.body = layer_text.substr(0, 4000), .no_content_length = true})
                     : std::nullopt;
      },
      "good"},
     {"ABlobWithALengthThatIsCutEachTime",
-     always("GET", "/blobs/", {.body = layer_text().substr(0, 10), .lie_about_length = 10'000}),
+     always("GET", "/blobs/",
+                         {.body = layer_text.substr(0, 10), .lie_about_length = 10'000}),
      "broke"},
     {"ABlobThatAProxyPackedOnItsOwn",
-     always("GET", "/blobs/",
-            {.headers = {{"Content-Encoding", "gzip"}}, .body = "\x1f\x8b not what was stored"}),
+     always(
+         "GET", "/blobs/",
+         {.headers = {{"Content-Encoding", "gzip"}}, .body = "\x1f\x8b not what was stored"}),
      "of the 10000 bytes"},
     {"ABlobThatIsRedirectedWithoutEnd",
      [](Scene&, const SeenRequest& request) -> Given {
@@ -128,18 +118,20 @@ const PullRow pull_rows[] = {
      "redirect"},
     {"ABlobThatIsGone", always("GET", "/blobs/", {.status = 404}), "answered 404"},
     {"ABlobThatIsForbidden",
-     always("GET", "/blobs/",
-            {.status = 403,
-             .headers = {{"Content-Type", "application/xml"}},
-             .body = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>"}),
+     always(
+         "GET", "/blobs/",
+         {.status = 403,
+          .headers = {{"Content-Type", "application/xml"}},
+          .body = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>"}),
      "answered 403"},
-    {"ABlobThatStallsEachTime", always("GET", "/blobs/", {.stall = true}), "moved no byte"},
+    {"ABlobThatStallsEachTime", always("GET", "/blobs/", {.stall = true}),
+     "moved no byte"},
     {"A416ForTheRest",
      [](Scene& scene, const SeenRequest& request) -> Given {
          if (!is(request, "GET", "/blobs/")) {
              return std::nullopt;
          }
-         return scene.step++ == 0 ? Given(Answer{.body = layer_text(), .cut_after = 5000})
+         return scene.step++ == 0 ? Given(Answer{.body = layer_text, .cut_after = 5000})
                                   : Given(Answer{.status = 416});
      },
      "answered 416"},
@@ -154,7 +146,7 @@ TEST_P(PullRows, EndAsTheyHaveTo) {
         return scene.registry == nullptr ? std::nullopt : row.fault(scene, request);
     });
     const Image made = image();
-    registry.blobs[made.blobs[0].descriptor.digest] = layer_text();
+    registry.blobs[made.blobs[0].descriptor.digest] = layer_text;
     registry.manifests["v1"] = registry.manifests[made.manifest.digest] = made.manifest.bytes;
     registry.types[made.manifest.digest] = made.manifest.media_type;
     scene.registry = &registry;
@@ -168,12 +160,12 @@ TEST_P(PullRows, EndAsTheyHaveTo) {
             const Manifest manifest = parse_manifest(raw->bytes, raw->media_type, "v1");
             store->read_blob(manifest.layers.at(0), [&](std::string_view part) { bytes += part; });
         }
-        outcome = !raw ? "no manifest" : bytes == layer_text() ? "good" : "bad bytes";
+        outcome = !raw ? "no manifest" : bytes == layer_text ? "good" : "bad bytes";
     } catch (const Error& error) {
         outcome = error.full_message();
     }
     EXPECT_NE(outcome.find(row.outcome), std::string::npos) << outcome;
-    EXPECT_LE(bytes.size(), layer_text().size());
+    EXPECT_LE(bytes.size(), layer_text.size());
     EXPECT_LT(registry.log().size(), 40U);
     for (const auto& request : registry.seen()) {
         EXPECT_FALSE(header(request.headers, "Accept-Encoding")) << "digests are over stored bytes";
