@@ -122,6 +122,10 @@ bool Uploader::is_there_already(const Image& image, const std::vector<std::strin
         }
     }
     const auto results = repository_.session->exchange(requests);
+    const auto& error = results.front().error;
+    if (error && error->kind() == HttpError::Kind::connect) {
+        throw *error;  // NOLINT(misc-throw-by-value-catch-by-reference): no pointer
+    }
     for (std::size_t i = 0; i < asked.size(); ++i) {
         asked[i]->ask = false;
         asked[i]->done = asked[i]->there = results[names.size() + i].is(200);

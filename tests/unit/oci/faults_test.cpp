@@ -53,6 +53,17 @@ TEST(Push, TakesSevenRequestsForALargerPlugin) {
     EXPECT_EQ(registry.count("HEAD", "/blobs/"), 1);
 }
 
+TEST(PushFaults, ARegistryThatNobodyRunsIsTriedOnlyOnce) {
+    std::string host;
+    {
+        const FakeRegistry gone;
+        host = gone.host();
+    }
+    Client client;
+    EXPECT_NE(client.push_error(host, image()).find("cannot connect"), std::string::npos);
+    EXPECT_EQ(client.waits.size(), 5U) << client.text();
+}
+
 TEST(PushFaults, BlobPut429) {
     survives_push(first(1, "PUT", "/blobs/", {.status = 429, .headers = {{"Retry-After", "1"}}}));
 }
