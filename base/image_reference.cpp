@@ -164,7 +164,8 @@ void split_host(std::string_view text, ImageReference& reference, std::string_vi
         reference.repository.insert(0, "library/");
     }
     if (!is_valid_host(reference.host)) {
-        throw usage_error(in_quotes(whole) + " has no valid host: " + in_quotes(first));
+        throw usage_error(in_quotes(whole) + " has no valid host: " + in_quotes(first),
+                          "a layout is written oci:DIR[:TAG], an archive oci-archive:FILE[:TAG]");
     }
 }
 

@@ -14,6 +14,14 @@
 #include "base/yaml_write.hpp"
 
 namespace wasmplug {
+namespace {
+
+// A line of a file and the mark below it stand under each other only without a label before them.
+std::string on_own_lines(std::string_view hint) {
+    return (hint.find('\n') == std::string_view::npos ? "" : "\n") + std::string(hint);
+}
+
+}  // namespace
 
 std::string paint(std::string_view sgr, std::string_view text, bool on) {
     return on ? fmt::format("\x1b[{}m{}\x1b[0m", sgr, text) : std::string(text);
@@ -46,8 +54,8 @@ void Output::clear_progress() {
 void Output::line(std::string_view label, std::string_view colour, std::string_view message) {
     const std::scoped_lock lock(mutex_);
     clear_progress();
-    err_ << paint(colour, fmt::format("{}:", label), style_.colour) << ' ' << printable(message)
-         << '\n';
+    err_ << paint(colour, fmt::format("{}:", label), style_.colour)
+         << (message.starts_with('\n') ? "" : " ") << printable(message) << '\n';
     err_.flush();
 }
 
@@ -60,14 +68,14 @@ void Output::note(std::string_view message) {
 void Output::warn(std::string_view message, std::string_view hint) {
     line("warning", "33", message);
     if (!hint.empty()) {
-        line(" hint", "36", hint);
+        line(" hint", "36", on_own_lines(hint));
     }
 }
 
 void Output::error(const Error& error) {
     line("error", "1;31", error.full_message());
     if (!error.hint().empty()) {
-        line(" hint", "36", error.hint());
+        line(" hint", "36", on_own_lines(error.hint()));
     }
 }
 

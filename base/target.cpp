@@ -47,8 +47,7 @@ Target parse_target(std::string_view text) {
     if (fs::is_directory(status)) {
         target.kind = Target::Kind::folder;
     } else if (!fs::exists(status)) {
-        throw Error(fmt::format("there is no file or folder {}", text),
-                    "an object in a cluster is written wasmplugin/NAME");
+        throw Error(fmt::format("there is no file or folder {}", text));
     }
     return target;
 }

@@ -125,7 +125,7 @@ std::string option_label(const CLI::Option& option) {
     for (const auto& name : option.get_lnames()) {
         label += (label.empty() ? "--" : ", --") + name;
     }
-    if (takes_value(option)) {
+    if (takes_value(option) && !option.get_type_name().empty()) {
         label += " " + option.get_type_name();
     }
     return label;

@@ -292,6 +292,14 @@ TEST(OutputStreams, KeepResultsAndTalkApart) {
     EXPECT_EQ(err.str(), "note: a note\nerror: it broke\\x1b[2J\n hint: mend it\n");
 }
 
+TEST(OutputStreams, AMarkStaysBelowWhatItMarks) {
+    std::ostringstream out;
+    std::ostringstream err;
+    Output output(out, err);
+    output.error(Error("a.yaml:1:4: no", "a: b: c\n    ^\nquote it"));
+    EXPECT_EQ(err.str(), "error: a.yaml:1:4: no\n hint:\na: b: c\n    ^\nquote it\n");
+}
+
 TEST(OutputStreams, QuietStillWarns) {
     std::ostringstream out;
     std::ostringstream err;
