@@ -107,8 +107,8 @@ std::string to_text(const BenchResult& result) {
         text += fmt::format("✗ {}: {}\n", printable(verdict.name), printable(verdict.text));
     }
     return text +
-           "INSTRUCTIONS, HOST CALLS, BYTES and INTERPRETED are a request's; LOAD and "
-           "INTERPRETED\nare the embedded interpreter's times, not Envoy's\n";
+           "per request, but for MEMORY, GROWTH/1K and LOAD; LOAD and INTERPRETED are the\n"
+           "embedded interpreter's times, not Envoy's\n";
 }
 
 nlohmann::ordered_json to_json(const BenchResult& result) {
@@ -220,7 +220,7 @@ void write_reports(const std::vector<ReportFile>& files, const Result& result,
 void warn_of_new(const BenchOptions& options, const BenchResult& result, Services& services) {
     for (const auto& each :
          options.baseline.empty() ? std::vector<BenchFigures>{} : result.figures) {
-        if (host::same_in(result.baseline, each) == nullptr) {
+        if (each.failure.empty() && host::same_in(result.baseline, each) == nullptr) {
             services.out.warn(fmt::format("{} has no figures of '{}' in {}", options.baseline,
                                           each.name, each.file));
         }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -29,6 +30,11 @@ constexpr const char* user_agent = "wasmplug-bench/" WASMPLUG_VERSION;
 // `requests` in about equal blocks, one a round.
 std::size_t in_round(std::size_t requests, std::size_t rounds, std::size_t round) {
     return requests / rounds + (round < requests % rounds ? 1 : 0);
+}
+
+std::vector<std::string> words_of(const std::string& command) {
+    std::istringstream in(command);
+    return {std::istream_iterator<std::string>(in), {}};
 }
 
 struct Side {
@@ -85,7 +91,7 @@ class Turns {
     }
 
   private:
-    // What was measured is shown; but for rounds that each side has had there is nothing to show.
+    // What was measured is shown; a side without any has nothing to show.
     void stop() {
         services_.out.progress("");
         if (std::any_of(requests_.begin(), requests_.end(),
@@ -111,18 +117,16 @@ class Turns {
         if (flags_.between.empty()) {
             return;
         }
+        services_.out.progress(fmt::format("running {}", flags_.between));
         ProcessSpec spec;
-        std::istringstream words(flags_.between);
-        for (std::string word; words >> word;) {
-            spec.argv.push_back(word);
-        }
+        spec.argv = words_of(flags_.between);
         spec.env = {{"WASMPLUG_NEXT", sides_[side].role},
                     {"WASMPLUG_URL", sides_[side].request.url}};
         const auto ended = services_.spawn(spec, services_.cancel);
         if (ended.exit_code != 0) {
             throw Error(
                 fmt::format("--between: '{}' ended with {}", flags_.between, ended.exit_code),
-                ended.err);
+                ended.err.substr(0, ended.err.find_last_not_of(" \n") + 1));
         }
     }
 
@@ -188,6 +192,9 @@ void check_load_flags(const LoadFlags& flags, bool loads) {
         throw usage_error(
             "--requests, --concurrency, --rate and --rounds are for --url and --engine envoy",
             "a test file says itself how many: its bench entry's 'requests'");
+    }
+    if (!flags.between.empty() && words_of(flags.between).empty()) {
+        throw usage_error("--between names no program");
     }
     if (!std::isfinite(flags.rate)) {
         throw usage_error("--rate is no number of requests");

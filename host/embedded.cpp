@@ -428,6 +428,11 @@ class Session {
                      [&] { return !machine.vm->waits_for_done(); });
             }
         }
+        for (const auto& machine : machines_) {
+            if (machine.vm && test.exact) {
+                machine.vm->measure_memory();
+            }
+        }
         observed_.shared_data = world_.shared_data.all(test.plugins.front().vm_id);
         observed_.metrics = world_.metrics.all();
         for (const auto& [token, queue] : world_.queues.all()) {

@@ -29,7 +29,7 @@ struct Tick {
 
 constexpr double width = 760;
 constexpr double height = 260;
-constexpr double left = 60;
+constexpr double left = 76;
 constexpr double bottom = 24;
 constexpr double top = 10;
 

@@ -24,7 +24,7 @@ th:first-child,td:first-child{min-width:9rem;overflow-wrap:anywhere}
 .chart{display:block;width:100%;height:auto;margin:.5rem 0}.chart text{fill:var(--soft);font:12px system-ui,sans-serif}
 .chart line{stroke:var(--line)}.chart polyline{fill:none;stroke-width:2;stroke-linejoin:round}
 .now{stroke:var(--now)}.old{stroke:var(--old)}circle.now{fill:var(--now);stroke:none}circle.old{fill:var(--old);stroke:none}
-@media(max-width:40rem){.bar{grid-template-columns:1fr auto}.bar span{grid-column:1/-1}}
+@media(max-width:40rem){.chart text{font-size:19px}.bar{grid-template-columns:1fr auto}.bar span{grid-column:1/-1}}
 )";
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "base/terminal.hpp"
@@ -116,7 +117,7 @@ std::optional<LoadFailure> Vm::start() {
                                        trap ? v8_trap_text(trap->message) : "unknown")};
     }
     instance_->set_fuel(world_.test.limits.instructions);
-    world_.cost.memory_start = instance_->memory_size();
+    spend();
     std::optional<LoadFailure> failure;
     if (exports("_initialize")) {
         failure = run_start_function("_initialize", {});
@@ -310,6 +311,17 @@ void Vm::spend() {
     counted_ = now;
     world_.cost.memory_peak =
         std::max<std::uint64_t>(world_.cost.memory_peak, instance_->memory_size());
+}
+
+void Vm::measure_memory() {
+    if (!instance_) {
+        return;
+    }
+    spend();
+    const std::span<const std::uint8_t> memory(instance_->memory(), instance_->memory_size());
+    const auto last =
+        std::find_if(memory.rbegin(), memory.rend(), [](std::uint8_t byte) { return byte != 0; });
+    world_.cost.memory_used += static_cast<std::uint64_t>(memory.rend() - last);
 }
 
 void Vm::run_deferred() {

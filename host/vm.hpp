@@ -92,6 +92,9 @@ class Vm {
     // proxy_on_done and proxy_on_delete of every root.
     void shut_down();
 
+    // Adds what this VM holds to the world's cost.
+    void measure_memory();
+
     // A root context said in proxy_on_done that it is not done yet, and has not called proxy_done.
     bool waits_for_done() const { return !failed() && !pending_done_.empty(); }
 

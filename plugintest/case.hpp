@@ -199,8 +199,8 @@ struct Cost {
     std::uint64_t instructions = 0;
     std::uint64_t host_calls = 0;
     std::uint64_t boundary_bytes = 0;  // copied between host and plugin
-    std::uint64_t memory_start = 0;
     std::uint64_t memory_peak = 0;
+    std::uint64_t memory_used = 0;  // at the end, up to the last byte that is not zero; when exact
     std::chrono::nanoseconds load{0};
     std::chrono::nanoseconds run{0};  // interpreter time: never Envoy's
 };

@@ -293,7 +293,7 @@ ordered_json to_json(const CaseResult& result) {
              {{"instructions", result.cost.instructions},
               {"host_calls", result.cost.host_calls},
               {"boundary_bytes", result.cost.boundary_bytes},
-              {"memory_start", result.cost.memory_start},
+              {"memory_used", result.cost.memory_used},
               {"memory_peak", result.cost.memory_peak},
               {"load_ns", result.cost.load.count()},
               {"run_ns", result.cost.run.count()}}},
@@ -325,7 +325,7 @@ CaseResult case_result_from_json(const ordered_json& json) {
     result.cost.instructions = cost.at("instructions").get<std::uint64_t>();
     result.cost.host_calls = cost.at("host_calls").get<std::uint64_t>();
     result.cost.boundary_bytes = cost.at("boundary_bytes").get<std::uint64_t>();
-    result.cost.memory_start = cost.at("memory_start").get<std::uint64_t>();
+    result.cost.memory_used = cost.at("memory_used").get<std::uint64_t>();
     result.cost.memory_peak = cost.at("memory_peak").get<std::uint64_t>();
     result.cost.load = std::chrono::nanoseconds(cost.at("load_ns").get<std::int64_t>());
     result.cost.run = std::chrono::nanoseconds(cost.at("run_ns").get<std::int64_t>());

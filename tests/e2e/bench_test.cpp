@@ -146,6 +146,7 @@ TEST_F(BenchCommand, RefusesFlagsThatMeanNothingTogether) {
              {"bench", "--url", "http://127.0.0.1:1/", "--rate", "0"},
              {"bench", "--url", "http://127.0.0.1:1/", "--concurrency", "0"},
              {"bench", "--url", "http://127.0.0.1:1/", "--requests", "0"},
+             {"bench", "--url", "http://127.0.0.1:1/", "--between", " "},
              {"bench", "--requests", "10"},
              {"bench", "--baseline", "a.json", "--fail-on", "nan"},
              {"bench", "--baseline", "a.json", "--fail-on", "-5%"},

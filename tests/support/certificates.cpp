@@ -1,25 +1,18 @@
 #include "tests/support/certificates.hpp"
 
-#include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 
-#include <memory>
 #include <stdexcept>
 
 #include <openssl/x509v3.h>
 
+#include "tests/support/openssl.hpp"
+
 namespace wasmplug::test {
 namespace {
 
-template <auto Function>
-struct Free {
-    void operator()(auto* pointer) const { Function(pointer); }
-};
-
 using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
-using X = std::unique_ptr<X509, Free<X509_free>>;
-using Bio = std::unique_ptr<BIO, Free<BIO_free_all>>;
 
 constexpr long day = 24L * 3600;
 

@@ -19,19 +19,13 @@
 
 #include "base/fd.hpp"
 #include "base/hash.hpp"
+#include "tests/support/openssl.hpp"
 
 namespace wasmplug::test {
 namespace {
 
-template <auto Function>
-struct Free {
-    void operator()(auto* pointer) const { Function(pointer); }
-};
-
 using Context = std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>>;
 using Session = std::unique_ptr<SSL, Free<SSL_free>>;
-using Bio = std::unique_ptr<BIO, Free<BIO_free_all>>;
-using X = std::unique_ptr<X509, Free<X509_free>>;
 
 sockaddr_in loopback(int port) {
     sockaddr_in address{};

@@ -63,6 +63,34 @@ TEST_F(Bench, SeesMemoryThatIsNeverGivenBack) {
     EXPECT_DOUBLE_EQ(growing.memory_growth_per_1k, 65536.0 * 1000);
 }
 
+TEST_F(Bench, FindsALeakByTheByte) {
+    const auto leaking = test::assembled(R"((module
+        (memory (export "memory") 2) (global $heap (mut i32) (i32.const 1024))
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "malloc") (param i32) (result i32) (i32.const 512))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (i32.store8 offset=99 (global.get $heap) (i32.const 1))
+            (global.set $heap (i32.add (global.get $heap) (i32.const 100)))
+            (if (i32.gt_u (i32.add (global.get $heap) (i32.const 100))
+                          (i32.shl (memory.size) (i32.const 16)))
+                (then (drop (memory.grow (i32.const 1)))))
+            (i32.const 0))))");
+    WASMPLUG_NEEDS(leaking.has_value(), "wat2wasm");
+    given.plugins.front().module = *leaking;
+    const auto file = file_with(given);
+    const auto run = [&](const plugintest::Case& test) {
+        return engine.run(test);
+    };
+    for (const int requests : {10, 500, 3000}) {
+        const auto figures = measure(file, bench_of(requests), run);
+        EXPECT_DOUBLE_EQ(figures.memory_growth_per_1k, 100'000) << figures.failure;
+        // The 2 of the warm-up too, from 1024 on, in pages.
+        const int pages = (1024 + (requests + 2) * 100) / 65'536 + 1;
+        EXPECT_EQ(figures.memory_peak,
+                  std::uint64_t{65'536} * static_cast<std::uint64_t>(std::max(2, pages)));
+    }
+}
+
 TEST_F(Bench, SaysWhatCannotBeMeasured) {
     given.plugins.front().config = "request_headers trap\n";
     const auto file = file_with(given);
