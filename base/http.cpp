@@ -1,12 +1,11 @@
 #include "base/http.hpp"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <exception>
 #include <optional>
 #include <utility>
 
+#include "base/curl.hpp"
 #include "base/http_transfer.hpp"
 
 namespace wasmplug {
@@ -16,7 +15,7 @@ using std::chrono::milliseconds;
 
 struct HttpClient::Impl {
     explicit Impl(std::string agent) : user_agent(std::move(agent)), multi(new_multi()) {
-        curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 32L);
+        curl().multi_setopt(multi, CURLMOPT_MAXCONNECTS, 32L);
     }
 
     Impl(const Impl&) = delete;
@@ -24,9 +23,9 @@ struct HttpClient::Impl {
 
     ~Impl() {
         for (CURL* easy : idle) {
-            curl_easy_cleanup(easy);
+            curl().easy_cleanup(easy);
         }
-        curl_multi_cleanup(multi);
+        curl().multi_cleanup(multi);
     }
 
     void run(std::span<const HttpRequest> requests, std::size_t parallel, const OnDone& on_done,
@@ -34,7 +33,7 @@ struct HttpClient::Impl {
 
     CURL* take_handle() {
         if (idle.empty()) {
-            CURL* easy = curl_easy_init();
+            CURL* easy = curl().easy_init();
             if (easy == nullptr) {
                 throw Error("out of memory");
             }
@@ -64,8 +63,8 @@ class HttpClient::Impl::Batch {
     ~Batch() {
         for (auto& transfer : running_) {
             if (transfer->easy != nullptr) {
-                curl_multi_remove_handle(client_.multi, transfer->easy);
-                curl_easy_cleanup(transfer->easy);
+                curl().multi_remove_handle(client_.multi, transfer->easy);
+                curl().easy_cleanup(transfer->easy);
             }
         }
     }
@@ -79,7 +78,7 @@ class HttpClient::Impl::Batch {
                 begin(next++);
             }
             int active = 0;
-            curl_multi_perform(client_.multi, &active);
+            curl().multi_perform(client_.multi, &active);
             if (!collect() && active > 0) {
                 wait(cancel);
             }
@@ -102,7 +101,7 @@ class HttpClient::Impl::Batch {
             launch(*transfer);
         } catch (const HttpError& error) {
             if (transfer->easy != nullptr) {
-                curl_easy_cleanup(transfer->easy);
+                curl().easy_cleanup(transfer->easy);
             }
             on_done_(index, nullptr, &error);
             return;
@@ -115,17 +114,17 @@ class HttpClient::Impl::Batch {
             transfer.easy = client_.take_handle();
         }
         prepare(transfer, client_.user_agent);
-        curl_multi_add_handle(client_.multi, transfer.easy);
+        curl().multi_add_handle(client_.multi, transfer.easy);
     }
 
     // Handles what has ended; whether there was anything.
     bool collect() {
         bool any = false;
         int left = 0;
-        while (const CURLMsg* message = curl_multi_info_read(client_.multi, &left)) {
+        while (const CURLMsg* message = curl().multi_info_read(client_.multi, &left)) {
             if (message->msg == CURLMSG_DONE) {
                 HttpTransfer* transfer = nullptr;
-                curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+                curl().easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
                 finish(*transfer, message->data.result);
                 any = true;
             }
@@ -134,7 +133,7 @@ class HttpClient::Impl::Batch {
     }
 
     void finish(HttpTransfer& transfer, CURLcode code) {
-        curl_multi_remove_handle(client_.multi, transfer.easy);
+        curl().multi_remove_handle(client_.multi, transfer.easy);
         if (transfer.failure) {
             std::rethrow_exception(transfer.failure);
         }
@@ -148,7 +147,7 @@ class HttpClient::Impl::Batch {
             }
         } catch (const HttpError& error) {
             // A failed handle may still hold its buffers, and then refuses new options.
-            curl_easy_cleanup(std::exchange(transfer.easy, nullptr));
+            curl().easy_cleanup(std::exchange(transfer.easy, nullptr));
             const std::size_t index = release(transfer)->index;
             on_done_(index, nullptr, &error);
             return;
@@ -173,7 +172,7 @@ class HttpClient::Impl::Batch {
     static bool is_connected(HttpTransfer& transfer) {
         if (!transfer.connected) {
             curl_off_t microseconds = 0;
-            curl_easy_getinfo(transfer.easy, CURLINFO_PRETRANSFER_TIME_T, &microseconds);
+            curl().easy_getinfo(transfer.easy, CURLINFO_PRETRANSFER_TIME_T, &microseconds);
             if (microseconds > 0) {
                 transfer.connected = true;
                 transfer.last_progress = Clock::now();
@@ -208,7 +207,7 @@ class HttpClient::Impl::Batch {
             timeout = std::min(timeout, limit);
         }
         curl_waitfd stop{.fd = cancel.fd(), .events = CURL_WAIT_POLLIN, .revents = 0};
-        curl_multi_poll(client_.multi, &stop, cancel.fd() >= 0 ? 1 : 0, timeout, nullptr);
+        curl().multi_poll(client_.multi, &stop, cancel.fd() >= 0 ? 1 : 0, timeout, nullptr);
     }
 
     Impl& client_;

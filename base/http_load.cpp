@@ -1,6 +1,5 @@
 #include "base/http_load.hpp"
 
-#include <curl/curl.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
@@ -10,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/curl.hpp"
 #include "base/fd.hpp"
 #include "base/http_transfer.hpp"
 
@@ -26,7 +26,7 @@ std::size_t drop(char*, std::size_t size, std::size_t count, void*) {
     return size * count;
 }
 
-// libcurl's loop, told which sockets have something for it: curl_multi_perform() would ask them
+// libcurl's loop, told which sockets have something for it: curl().multi_perform() would ask them
 // all, one by one, each time.
 class SocketLoop {
   public:
@@ -35,19 +35,19 @@ class SocketLoop {
           epoll_(::epoll_create1(EPOLL_CLOEXEC)),
           alarm_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
         if (!epoll_ || !alarm_ || !watch(EPOLL_CTL_ADD, alarm_.get(), EPOLLIN)) {
-            curl_multi_cleanup(multi_);
+            curl().multi_cleanup(multi_);
             throw Error("no file descriptor is left");
         }
-        curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, on_socket);
-        curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-        curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer);
-        curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+        curl().multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, on_socket);
+        curl().multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+        curl().multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer);
+        curl().multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
     }
 
     SocketLoop(const SocketLoop&) = delete;
     SocketLoop& operator=(const SocketLoop&) = delete;
 
-    ~SocketLoop() { curl_multi_cleanup(multi_); }
+    ~SocketLoop() { curl().multi_cleanup(multi_); }
 
     CURLM* multi() const { return multi_; }
 
@@ -61,7 +61,7 @@ class SocketLoop {
         if (timer_ && *timer_ <= Clock::now()) {
             timer_.reset();
             int active = 0;
-            curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &active);
+            curl().multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &active);
         }
     }
 
@@ -82,7 +82,7 @@ class SocketLoop {
                               ((event.events & EPOLLERR) != 0 ? CURL_CSELECT_ERR : 0);
             // Of a descriptor that is not its own libcurl wants to know nothing, and says so.
             int active = 0;
-            curl_multi_socket_action(multi_, event.data.fd, ready, &active);
+            curl().multi_socket_action(multi_, event.data.fd, ready, &active);
         }
     }
 
@@ -119,7 +119,7 @@ class SocketLoop {
         const std::uint32_t events = ((what & CURL_POLL_IN) != 0 ? EPOLLIN : 0U) |
                                      ((what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0U);
         loop.watch(known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, events);
-        curl_multi_assign(loop.multi_, fd, user);
+        curl().multi_assign(loop.multi_, fd, user);
         return 0;
     }
 
@@ -161,8 +161,8 @@ struct HttpLoad::Impl {
 
     ~Impl() {
         for (auto& slot : slots) {
-            curl_multi_remove_handle(loop.multi(), slot.transfer.easy);
-            curl_easy_cleanup(slot.transfer.easy);
+            curl().multi_remove_handle(loop.multi(), slot.transfer.easy);
+            curl().easy_cleanup(slot.transfer.easy);
         }
     }
 
@@ -179,30 +179,30 @@ struct HttpLoad::Impl {
         Slot& slot = slots.emplace_back();
         slot.transfer.request = &request;
         slot.transfer.url = request.url;
-        slot.transfer.easy = curl_easy_init();
+        slot.transfer.easy = curl().easy_init();
         prepare(slot.transfer, user_agent);
         CURL* easy = slot.transfer.easy;
-        curl_easy_setopt(easy, CURLOPT_PRIVATE, &slot);
-        curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
-        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, buffer_size);
-        curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, nullptr);
-        curl_easy_setopt(easy, CURLOPT_HEADERDATA, nullptr);
-        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop);
-        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
-        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, long{request.stall_timeout.count()});
+        curl().easy_setopt(easy, CURLOPT_PRIVATE, &slot);
+        curl().easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
+        curl().easy_setopt(easy, CURLOPT_BUFFERSIZE, buffer_size);
+        curl().easy_setopt(easy, CURLOPT_HEADERFUNCTION, nullptr);
+        curl().easy_setopt(easy, CURLOPT_HEADERDATA, nullptr);
+        curl().easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop);
+        curl().easy_setopt(easy, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
+        curl().easy_setopt(easy, CURLOPT_TIMEOUT_MS, long{request.stall_timeout.count()});
         return &slot;
     }
 
     void start(Slot& slot, Clock::time_point begun) {
         slot.begun = begun;
         slot.transfer.read_offset = 0;
-        curl_multi_add_handle(loop.multi(), slot.transfer.easy);
+        curl().multi_add_handle(loop.multi(), slot.transfer.easy);
     }
 
     bool collect(LoadRun& run) {
         bool any = false;
         int left = 0;
-        while (const CURLMsg* message = curl_multi_info_read(loop.multi(), &left)) {
+        while (const CURLMsg* message = curl().multi_info_read(loop.multi(), &left)) {
             if (message->msg != CURLMSG_DONE) {
                 continue;
             }
@@ -210,14 +210,14 @@ struct HttpLoad::Impl {
             CURL* easy = message->easy_handle;
             Slot* slot = nullptr;
             long status = 0;
-            curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
-            curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+            curl().easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
+            curl().easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
             run.samples.push_back({.latency = Clock::now() - slot->begun,
                                    .status = code == CURLE_OK ? static_cast<int>(status) : 0});
             if (code != CURLE_OK && run.error.empty()) {
                 run.error = error_of(slot->transfer, code).what();
             }
-            curl_multi_remove_handle(loop.multi(), easy);
+            curl().multi_remove_handle(loop.multi(), easy);
             idle.push_back(slot);
             any = true;
         }
@@ -237,7 +237,7 @@ LoadRun HttpLoad::Impl::run(const LoadPlan& plan, const Cancel& cancel) {
     LoadRun result;
     result.samples.reserve(plan.requests);
     const std::size_t limit = std::max<std::size_t>(plan.concurrency, 1);
-    curl_multi_setopt(loop.multi(), CURLMOPT_MAXCONNECTS, static_cast<long>(limit));
+    curl().multi_setopt(loop.multi(), CURLMOPT_MAXCONNECTS, static_cast<long>(limit));
     if (cancel.fd() >= 0) {
         loop.add(cancel.fd());
     }

@@ -135,9 +135,9 @@ int on_progress(void* user, curl_off_t, curl_off_t down, curl_off_t up_total, cu
 
 template <class Value>
 void set(CURL* easy, CURLoption option, Value value) {
-    if (const CURLcode code = curl_easy_setopt(easy, option, value); code != CURLE_OK) {
+    if (const CURLcode code = curl().easy_setopt(easy, option, value); code != CURLE_OK) {
         throw Error(fmt::format("libcurl refuses option {}: {}", static_cast<int>(option),
-                                curl_easy_strerror(code)));
+                                curl().easy_strerror(code)));
     }
 }
 
@@ -250,8 +250,8 @@ std::string host_of(const HttpTransfer& transfer) {
 
 CURLM* new_multi() {
     static std::once_flag once;
-    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-    CURLM* multi = curl_multi_init();
+    std::call_once(once, [] { curl().global_init(CURL_GLOBAL_DEFAULT); });
+    CURLM* multi = curl().multi_init();
     if (multi == nullptr) {
         throw Error("libcurl cannot start");
     }
@@ -261,7 +261,7 @@ CURLM* new_multi() {
 void prepare(HttpTransfer& transfer, const std::string& user_agent) {
     const HttpRequest& request = *transfer.request;
     CURL* easy = transfer.easy;
-    curl_easy_reset(easy);
+    curl().easy_reset(easy);
     set(easy, CURLOPT_URL, transfer.url.c_str());
     set(easy, CURLOPT_PRIVATE, &transfer);
     set(easy, CURLOPT_ERRORBUFFER, transfer.error_text.data());
@@ -299,7 +299,7 @@ HttpError error_of(const HttpTransfer& transfer, CURLcode code) {
     const std::string host = host_of(transfer);
     std::string detail = transfer.error_text.c_str();
     if (detail.empty()) {
-        detail = curl_easy_strerror(code);
+        detail = curl().easy_strerror(code);
     }
     if (transfer.too_large) {
         return {Kind::too_large, host + " sent more than " +

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <curl/curl.h>
-
 #include <chrono>
 #include <cstdint>
 #include <exception>
 #include <string>
 
+#include "base/curl.hpp"
 #include "base/curl_list.hpp"
 #include "base/http.hpp"
 

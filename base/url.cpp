@@ -1,9 +1,8 @@
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <array>
 #include <memory>
 
+#include "base/curl.hpp"
 #include "base/http.hpp"
 #include "base/terminal.hpp"
 
@@ -11,13 +10,13 @@ namespace wasmplug {
 namespace {
 
 struct FreeUrl {
-    void operator()(CURLU* url) const { curl_url_cleanup(url); }
+    void operator()(CURLU* url) const { curl().url_cleanup(url); }
 };
 
 using CurlUrl = std::unique_ptr<CURLU, FreeUrl>;
 
 CurlUrl new_url() {
-    CurlUrl url(curl_url());
+    CurlUrl url(curl().url());
     if (!url) {
         throw Error("out of memory");
     }
@@ -26,11 +25,11 @@ CurlUrl new_url() {
 
 std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
     char* text = nullptr;
-    if (curl_url_get(url, which, &text, flags) != CURLUE_OK || text == nullptr) {
+    if (curl().url_get(url, which, &text, flags) != CURLUE_OK || text == nullptr) {
         return {};
     }
     std::string out = text;
-    curl_free(text);
+    curl().free(text);
     return out;
 }
 
@@ -67,7 +66,7 @@ std::optional<Url> parse_url(std::string_view text) {
         return std::nullopt;  // libcurl would forgive "http:/host" and "http:///host"
     }
     const auto url = new_url();
-    if (curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(), 0) != CURLUE_OK) {
+    if (curl().url_set(url.get(), CURLUPART_URL, std::string(text).c_str(), 0) != CURLUE_OK) {
         return std::nullopt;
     }
     Url out;
@@ -91,15 +90,15 @@ std::optional<Url> parse_url(std::string_view text) {
 std::string resolve_url(std::string_view base, std::string_view reference) {
     const auto url = new_url();
     const bool ok =
-        curl_url_set(url.get(), CURLUPART_URL, std::string(base).c_str(), 0) == CURLUE_OK &&
+        curl().url_set(url.get(), CURLUPART_URL, std::string(base).c_str(), 0) == CURLUE_OK &&
         !reference.empty() && reference.size() <= 65'536 &&
-        curl_url_set(url.get(), CURLUPART_URL, std::string(reference).c_str(), 0) == CURLUE_OK;
+        curl().url_set(url.get(), CURLUPART_URL, std::string(reference).c_str(), 0) == CURLUE_OK;
     if (!ok) {
         throw HttpError(HttpError::Kind::bad_url,
                         "'" + printable(elide_middle(reference, 200)) + "' is no URL");
     }
     for (const auto which : {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_FRAGMENT}) {
-        curl_url_set(url.get(), which, nullptr, 0);
+        curl().url_set(url.get(), which, nullptr, 0);
     }
     std::string out = part(url.get(), CURLUPART_URL);
     if (!parse_url(out)) {

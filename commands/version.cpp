@@ -1,4 +1,3 @@
-#include <curl/curl.h>
 #include <fmt/format.h>
 #include <libdeflate.h>
 
@@ -6,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/curl.hpp"
 #include "commands/command.hpp"
 
 namespace wasmplug {
@@ -36,7 +36,7 @@ nlohmann::ordered_json to_json(const VersionResult& result) {
 ExitCode run_version(const VersionOptions&, Services& services) {
     services.out.show(VersionResult{.version = WASMPLUG_VERSION,
                                     .compiler = "g++ " __VERSION__,
-                                    .curl = curl_version_info(CURLVERSION_NOW)->version,
+                                    .curl = curl().version_info(CURLVERSION_NOW)->version,
                                     .deflate = LIBDEFLATE_VERSION_STRING});
     return ExitCode::ok;
 }
