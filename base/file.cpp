@@ -32,10 +32,12 @@ constexpr std::size_t sync_threads = 256;
 
 std::string read_to_end(int fd, const std::string& name, std::size_t limit) {
     std::string out;
+    std::size_t size = 0;  // as far as it is known; /proc says 0
     struct stat info = {};
     if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
+        size = static_cast<std::size_t>(info.st_size);
         // With one byte more than is there, a single read finds the end.
-        out.resize(std::min(static_cast<std::size_t>(info.st_size), limit) + 1);
+        out.resize(std::min(size, limit) + 1);
     }
     std::size_t used = 0;
     for (;;) {
@@ -53,7 +55,7 @@ std::string read_to_end(int fd, const std::string& name, std::size_t limit) {
         if (used > limit) {
             throw Error(fmt::format("{} is larger than {} bytes", name, limit));
         }
-        if (n == 0) {
+        if (n == 0 || (used == size && used < out.size())) {
             out.resize(used);
             return out;
         }
@@ -165,7 +167,7 @@ mode_t creation_mask() {
 
 std::string read_file(const fs::path& path, std::size_t limit) {
     const Fd fd = open_for_reading(path);
-    return read_to_end(fd.get(), path.string(), limit);
+    return read_to_end(fd.get(), path.native(), limit);
 }
 
 std::optional<std::string> read_file_if_there(const fs::path& path, std::size_t limit) {
@@ -176,7 +178,7 @@ std::optional<std::string> read_file_if_there(const fs::path& path, std::size_t 
     if (!fd) {
         throw system_error("cannot read " + path.string(), errno);
     }
-    return read_to_end(fd.get(), path.string(), limit);
+    return read_to_end(fd.get(), path.native(), limit);
 }
 
 std::string read_stdin(std::size_t limit) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -41,48 +42,71 @@ auto parallel(std::size_t n, const Work& work, const Cancel& cancel, std::size_t
 
 // A stream of any length in little memory: takes items from `next` until it gives none, calls
 // `work` for them on up to `threads` threads (0: processors()), and hands the results to `consume`
-// in the order of the items, at most a few dozen items being on the way. `next` and `consume` are
+// in the order of the items, at most 16 items a thread being on the way. `next` and `consume` are
 // each called by one thread at a time. An exception of `work` is rethrown once everything before
 // its item was consumed; one of `next` or `consume`, and cancel.check()'s, at once.
 template <class Next, class Work, class Consume>
 void stream_in_order(const Next& next, const Work& work, const Consume& consume,
                      const Cancel& cancel, std::size_t threads = 0) {
-    struct Slot {
-        std::optional<decltype(work(*next()))> result;
-        std::exception_ptr error;
+    using Item = typename decltype(next())::value_type;
+
+    // Items that one thread works on without asking for the lock in between.
+    struct Batch {
+        std::vector<decltype(work(std::declval<Item>()))> results;
+        std::exception_ptr error;  // of the item after the results
+        bool is_done = false;
     };
 
+    constexpr std::size_t largest = 8;
     std::mutex mutex;
     std::condition_variable room;
-    std::deque<Slot> under_way;  // the item that is consumed next is in front
-    std::size_t consumed = 0;
+    std::deque<Batch> under_way;  // the batch that is consumed next is in front
+    std::size_t consumed = 0;     // batches
+    std::size_t taken = 0;        // items
     bool consuming = false;
     bool ended = false;
     std::exception_ptr failure;
     if (threads == 0) {
         threads = processors();
     }
-    const std::size_t most = threads * 16;
+    const std::size_t most = threads * 16 / largest;
 
-    // Both are called with the lock held.
+    // These are called with the lock held.
     const auto stop = [&](std::exception_ptr error) {
         ended = true;
         failure = failure ? failure : std::move(error);
         room.notify_all();
     };
+    const auto take = [&](std::vector<Item>& items) {
+        // Few items may be large ones: they are dealt out one by one.
+        const std::size_t wanted = std::min(largest, 1 + taken / 64);
+        try {
+            cancel.check();
+            while (!ended && items.size() < wanted) {
+                if (auto item = next()) {
+                    items.push_back(std::move(*item));
+                } else {
+                    ended = true;
+                    room.notify_all();
+                }
+            }
+        } catch (...) {
+            stop(std::current_exception());
+        }
+        taken += items.size();
+        return !items.empty() && !failure;
+    };
     const auto consume_what_is_ready = [&](std::unique_lock<std::mutex>& lock) {
-        const auto is_ready = [&] {
-            return !failure && !under_way.empty() &&
-                   (under_way.front().result || under_way.front().error);
-        };
-        while (is_ready()) {
-            Slot slot = std::move(under_way.front());
+        while (!failure && !under_way.empty() && under_way.front().is_done) {
+            Batch batch = std::move(under_way.front());
             lock.unlock();
             try {
-                if (slot.error) {
-                    std::rethrow_exception(slot.error);
+                for (auto& result : batch.results) {
+                    consume(std::move(result));
                 }
-                consume(std::move(*slot.result));
+                if (batch.error) {
+                    std::rethrow_exception(batch.error);
+                }
                 lock.lock();
             } catch (...) {
                 lock.lock();
@@ -94,37 +118,29 @@ void stream_in_order(const Next& next, const Work& work, const Consume& consume,
         }
     };
     const auto run = [&](std::size_t) {
+        std::vector<Item> items;
         std::unique_lock lock(mutex);
         for (;;) {
             room.wait(lock, [&] { return ended || under_way.size() < most; });
-            if (ended) {
-                return;
-            }
-            std::optional<decltype(next())> item;
-            try {
-                cancel.check();
-                item.emplace(next());
-            } catch (...) {
-                stop(std::current_exception());
-                return;
-            }
-            if (!*item) {
-                ended = true;
-                room.notify_all();
+            items.clear();
+            if (ended || !take(items)) {
                 return;
             }
             const std::size_t number = consumed + under_way.size();
             under_way.emplace_back();
             lock.unlock();
-            Slot done;
+            Batch batch{.is_done = true};
+            batch.results.reserve(items.size());
             try {
-                done.result.emplace(work(std::move(**item)));
+                for (auto& item : items) {
+                    batch.results.push_back(work(std::move(item)));
+                }
             } catch (...) {
-                done.error = std::current_exception();
+                batch.error = std::current_exception();
             }
             lock.lock();
-            ended = ended || done.error;  // what comes after it is not wanted any more
-            under_way[number - consumed] = std::move(done);
+            ended = ended || batch.error;  // what comes after it is not wanted any more
+            under_way[number - consumed] = std::move(batch);
             if (!consuming) {
                 consuming = true;
                 consume_what_is_ready(lock);

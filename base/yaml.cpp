@@ -95,54 +95,35 @@ std::string typed_key(const Node& key) {
     }
 }
 
-// The common case, told quickly: a small mapping of different, untagged strings, no merge key.
-bool has_plain_keys(const Node& mapping) {
+// The keys of one mapping that has no plain ones.
+void collect_duplicates(const Node& mapping, std::vector<Duplicate>& into) {
+    std::unordered_map<std::string, const Node*> seen;
+    visit_entries(mapping, [&](const Entry& entry) {
+        const auto [first, is_new] = seen.try_emplace(typed_key(entry.key), &entry.key);
+        if (!is_new) {
+            into.push_back({entry.key, *first->second});
+        }
+    });
+}
+
+}  // namespace
+
+bool all_keys_are_plain(const Node& mapping) {
     std::array<std::string_view, 24> keys;
     if (mapping.size() > keys.size()) {
         return false;
     }
-    std::size_t count = 0;
+    auto* end = keys.begin();
     for (const auto& entry : mapping.entries()) {
         const Node& key = entry.key;
         if (key.kind() != Kind::scalar || !key.is_string() || !key.tag().empty() ||
-            key.text() == "<<") {
+            key.text() == "<<" || std::find(keys.begin(), end, key.text()) != end) {
             return false;
         }
-        const auto text = key.text();
-        for (std::size_t i = 0; i < count; ++i) {
-            if (keys.at(i) == text) {
-                return false;
-            }
-        }
-        keys.at(count++) = text;
+        *end++ = key.text();
     }
     return true;
 }
-
-void collect_duplicates(const Node& node, std::vector<Duplicate>& into) {
-    if (node.kind() == Kind::sequence) {
-        for (const Node& item : node.items()) {
-            collect_duplicates(item, into);
-        }
-    }
-    if (node.kind() != Kind::mapping) {
-        return;
-    }
-    if (!has_plain_keys(node)) {
-        std::unordered_map<std::string, const Node*> seen;
-        visit_entries(node, [&](const Entry& entry) {
-            const auto [first, is_new] = seen.try_emplace(typed_key(entry.key), &entry.key);
-            if (!is_new) {
-                into.push_back({entry.key, *first->second});
-            }
-        });
-    }
-    for (const auto& entry : node.entries()) {
-        collect_duplicates(entry.value, into);
-    }
-}
-
-}  // namespace
 
 std::string_view type_name(Type type) {
     switch (type) {
@@ -188,14 +169,6 @@ Range Node::anchor_range() const {
 
 Range Node::tag_range() const {
     return properties_ == nullptr ? Range{} : properties_->tag_range;
-}
-
-const Node& Node::target() const {
-    return *(this - target_back_);
-}
-
-std::string_view Node::text() const {
-    return target().text_;
 }
 
 std::optional<std::string_view> Node::as_string() const {
@@ -252,10 +225,6 @@ std::optional<double> Node::as_double() const {
     return value.negative ? -magnitude : magnitude;
 }
 
-std::size_t Node::size() const {
-    return target().count_;
-}
-
 Items Node::items() const {
     const Node& node = target();
     const bool fits = node.kind_ == Kind::sequence;
@@ -271,7 +240,7 @@ Entries Node::entries() const {
 std::vector<Entry> Node::effective_entries() const {
     std::vector<Entry> entries;
     entries.reserve(size());
-    if (has_plain_keys(*this)) {
+    if (has_plain_keys()) {
         for (const auto& entry : this->entries()) {
             entries.push_back(entry);
         }
@@ -296,10 +265,30 @@ std::vector<Entry> Node::effective_entries() const {
 }
 
 const Node* Node::find(std::string_view key) const {
-    return find_in_mapping(*this, key);
+    if (!has_plain_keys()) {
+        return find_in_mapping(*this, key);
+    }
+    const Node* found = find_plain_key(key);
+    return found == nullptr ? nullptr : found + 1;
+}
+
+// In a mapping with plain keys: each is one node, and its value stands behind it.
+const Node* Node::find_plain_key(std::string_view wanted) const {
+    const Node& mapping = target();
+    const Node* const end = &mapping + mapping.extent_;
+    for (const Node* key = &mapping + 1; key != end; key += 1 + key[1].extent_) {
+        if (key->text_ == wanted) {
+            return key;
+        }
+    }
+    return nullptr;
 }
 
 std::optional<Entry> Node::own_entry(std::string_view key) const {
+    if (has_plain_keys()) {
+        const Node* found = find_plain_key(key);
+        return found == nullptr ? std::nullopt : std::optional(Entry{*found, found[1]});
+    }
     const Node* found_key = nullptr;
     const Node* found_value = nullptr;
     for (const auto& entry : entries()) {
@@ -372,7 +361,11 @@ bool Document::is_empty() const {
 
 std::vector<Duplicate> duplicate_keys(const Node& node) {
     std::vector<Duplicate> duplicates;
-    collect_duplicates(node, duplicates);
+    for (const Node* at = &node; node.holds(*at); ++at) {
+        if (at->kind() == Kind::mapping && !at->has_plain_keys()) {
+            collect_duplicates(*at, duplicates);
+        }
+    }
     return duplicates;
 }
 

@@ -159,7 +159,7 @@ class Node {
     Range tag_range() const;
 
     // What an alias stands for, else the node itself. Never an alias.
-    const Node& target() const;
+    const Node& target() const { return *(this - target_back_); }
 
     Type type() const { return target().type_; }
 
@@ -173,7 +173,7 @@ class Node {
 
     // A scalar's text with quoting, folding and escapes undone, before any typing: "0x1F", "yes".
     // "" for a collection.
-    std::string_view text() const;
+    std::string_view text() const { return target().text_; }
 
     // The value when Kubernetes reads it as that type, else nothing.
     std::optional<std::string_view> as_string() const;  // of "!!binary": the decoded bytes
@@ -183,9 +183,15 @@ class Node {
     std::optional<double> as_double() const;       // an integer too
 
     // Items of a sequence or entries of a mapping, as written.
-    std::size_t size() const;
+    std::size_t size() const { return target().count_; }
+
     Items items() const;
     Entries entries() const;
+
+    // True for most mappings: each key is a string without a tag that comes once, none is `<<`.
+    // The entries are the effective ones then, and a key's text() is its key_text(). May be false
+    // for a large mapping with such keys.
+    bool has_plain_keys() const { return target().plain_keys_; }
 
     // The entries that Kubernetes sees: merge keys merged, of equal keys the last. In the order
     // of first appearance.
@@ -229,6 +235,8 @@ class Node {
     Node() = default;
     Node(Node&&) = default;
 
+    const Node* find_plain_key(std::string_view wanted) const;
+
     // Nodes of a document stand in one array, each before its descendants, so that distances
     // take the place of pointers.
     std::string_view text_;
@@ -241,6 +249,7 @@ class Node {
     Kind kind_ = Kind::scalar;
     Style style_ = Style::plain;
     Type type_ = Type::null;
+    bool plain_keys_ = false;  // of a mapping, told by the reader once for all who search it
 };
 
 struct Entry {

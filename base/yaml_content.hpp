@@ -1,8 +1,8 @@
 #pragma once
 
-#include <deque>
+#include <cstdint>
+#include <list>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +21,9 @@ struct Node::Properties {
     std::string decoded;  // of a "!!binary"
 };
 
+// What Node::has_plain_keys() tells. Compares each key with each, so that a large mapping has none.
+bool all_keys_are_plain(const Node& mapping);
+
 // Lets a vector move nodes that nobody else can.
 struct NodeAllocator : std::allocator<Node> {
     template <class Other>
@@ -35,21 +38,18 @@ struct NodeAllocator : std::allocator<Node> {
 };
 
 struct File::Content {
+    Content(std::string the_text, std::string the_name);
+
     std::string name;
     std::string text;
-    bool has_bom = false;
+    std::vector<std::uint32_t> lines;  // offsets at which they begin
+    bool has_bom;
     std::vector<Node, NodeAllocator> nodes;
     std::vector<Document> documents;
     std::vector<Problem> problems;
-    std::deque<Node::Properties> properties;
-    std::deque<std::string> decoded;  // scalar texts that do not stand in `text` as they are
-
-    // Offsets at which lines begin; built by the first that asks.
-    const std::vector<std::size_t>& line_starts() const;
-
-  private:
-    mutable std::once_flag lines_once_;
-    mutable std::vector<std::size_t> lines_;
+    // Lists, since nodes point into them and most files have nothing to put there.
+    std::list<Node::Properties> properties;
+    std::list<std::string> decoded;  // scalar texts that do not stand in `text` as they are
 };
 
 }  // namespace wasmplug::yaml

@@ -38,20 +38,27 @@ std::string shown(std::string_view text) {
     return printable(spaced);
 }
 
-}  // namespace
-
-const std::vector<std::size_t>& File::Content::line_starts() const {
-    std::call_once(lines_once_, [this] {
-        lines_.push_back(0);
-        for (std::size_t at = text.find('\n'); at != std::string::npos;
-             at = text.find('\n', at + 1)) {
-            lines_.push_back(at + 1);
-        }
-    });
-    return lines_;
+// Offsets at which lines begin. Found at once: threads share the file, and a lock for the first
+// that asks costs more than the lines of a manifest.
+std::vector<std::uint32_t> line_starts(std::string_view text) {
+    std::vector<std::uint32_t> starts;
+    starts.reserve(text.size() / 16 + 1);  // most files have fewer
+    starts.push_back(0);
+    for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
+        starts.push_back(static_cast<std::uint32_t>(at + 1));
+    }
+    return starts;
 }
 
-File::File() : content_(std::make_shared<const Content>()) {}
+}  // namespace
+
+File::Content::Content(std::string the_text, std::string the_name)
+    : name(std::move(the_name)),
+      text(std::move(the_text)),
+      lines(line_starts(text)),
+      has_bom(text.starts_with("\xEF\xBB\xBF")) {}
+
+File::File() : content_(std::make_shared<const Content>("", "")) {}
 
 File File::read(const std::filesystem::path& path, const Limits& limits) {
     return parse(read_file(path, limits.bytes), path.string(), limits);
@@ -105,7 +112,7 @@ const Node& File::single() const {
 }
 
 Position File::position(std::size_t byte) const {
-    const auto& starts = content_->line_starts();
+    const auto& starts = content_->lines;
     byte = std::min(byte, content_->text.size());
     const auto next = std::upper_bound(starts.begin(), starts.end(), byte);
     const auto line = static_cast<std::size_t>(next - starts.begin());
@@ -122,7 +129,7 @@ std::string File::where(std::size_t byte) const {
 }
 
 std::string_view File::line(std::size_t number) const {
-    const auto& starts = content_->line_starts();
+    const auto& starts = content_->lines;
     if (number < 1 || number > starts.size()) {
         return {};
     }

@@ -498,6 +498,7 @@ void Builder::close(const yaml_event_t& event) {
     open_.pop_back();
     Node& node = content_.nodes[frame.node];
     node.extent_ = static_cast<std::uint32_t>(content_.nodes.size() - frame.node);
+    node.plain_keys_ = node.kind_ == Kind::mapping && all_keys_are_plain(node);
     node.end_ = static_cast<std::uint32_t>(
         node.style_ == Style::flow ? cursor_.byte(event.end_mark.index) : last_end_);
     if (node.properties_ != nullptr && !node.properties_->anchor.empty()) {
@@ -572,10 +573,7 @@ void Builder::check_merge(const Node& value) {
 }
 
 File File::parse(std::string text, std::string name, const Limits& limits) {
-    auto content = std::make_shared<Content>();
-    content->text = std::move(text);
-    content->name = std::move(name);
-    content->has_bom = content->text.starts_with(bom);
+    auto content = std::make_shared<Content>(std::move(text), std::move(name));
     Builder(*content, limits).run();
     File file;
     file.content_ = std::move(content);

@@ -130,20 +130,15 @@ std::optional<Scalar> parse_float(const std::string& text) {
 }
 
 std::optional<Scalar> numeric(std::string_view text) {
-    std::string plain;
-    plain.reserve(text.size());
-    for (const char c : text) {
-        if (c != '_') {
-            plain.push_back(c);
-        }
+    if (text.find('_') != std::string_view::npos) {
+        std::string plain(text);
+        std::erase(plain, '_');
+        return numeric(plain);
     }
-    if (const auto scalar = integer(plain)) {
+    if (const auto scalar = integer(text)) {
         return scalar;
     }
-    if (is_yaml_float(plain)) {
-        return parse_float(plain);
-    }
-    return std::nullopt;
+    return is_yaml_float(text) ? parse_float(std::string(text)) : std::nullopt;
 }
 
 // resolve() for tags "", !!bool, !!int, !!float, !!null: the text alone decides.

@@ -36,13 +36,15 @@ void judge(const yaml::File& file, const Input& input, const Judgement& with, Fi
             manifest::check_policy(object, *input.policy, findings);
         });
     }
-    for (auto& checked : manifest::validate(file, settings, further)) {
+    // One by one: a List may hold a hundred thousand, each with findings.
+    for (const auto& object : manifest::objects_in(file)) {
+        auto checked = manifest::validate(object, settings, further);
         if (checked.object.identity == manifest::Identity::ours) {
             result.placements.push_back(manifest::place(checked.object, result.documents.size()));
         }
         manifest::check_metrics(checked);
         manifest::check_advice(checked);
-        result.documents.push_back(manifest::summarize(checked));
+        result.documents.push_back(manifest::summarize(std::move(checked)));
     }
 }
 

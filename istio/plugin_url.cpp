@@ -21,27 +21,31 @@ std::string go_error(std::string_view url, const std::string& error) {
     return fmt::format("parse {}: {}", go_quote(url), error);
 }
 
-// strictParseURL and its caller.
-std::string webhook_verdict(std::string_view url, const GoUrlResult& as_request) {
+// strictParseURL, of a text that is a request's.
+std::string strict_verdict(std::string_view url, const GoUrl& as_request,
+                           const GoUrlResult& as_url) {
+    if (!as_url.error.empty()) {
+        return "failed to strict parse url: " + go_error(url, as_url.error);
+    }
+    if (!allowed(as_request.scheme)) {
+        return "url contains unsupported scheme: " + as_request.scheme;
+    }
+    return {};
+}
+
+// Its caller.
+std::string webhook_verdict(std::string_view url, const GoUrlResult& as_request,
+                            const GoUrlResult& as_url) {
     if (url.empty()) {
         return "url field needs to be set";
     }
-    auto parsed = as_request;
-    std::string tried(url);
-    if (!parsed.error.empty()) {
-        tried = "http://" + tried;
-        parsed = parse_request_uri(tried);
-        if (!parsed.error.empty()) {
-            return "failed to parse url: " + go_error(url, as_request.error);
-        }
+    if (as_request.error.empty()) {
+        return strict_verdict(url, as_request.url, as_url);
     }
-    if (const auto again = parse_url(tried); !again.error.empty()) {
-        return "failed to strict parse url: " + go_error(tried, again.error);
-    }
-    if (!allowed(parsed.url.scheme)) {
-        return "url contains unsupported scheme: " + parsed.url.scheme;
-    }
-    return {};
+    const auto tried = "http://" + std::string(url);
+    const auto parsed = parse_request_uri(tried);
+    return parsed.error.empty() ? strict_verdict(tried, parsed.url, parse_url(tried))
+                                : "failed to parse url: " + go_error(url, as_request.error);
 }
 
 std::string cel_verdict(std::string_view url, const GoUrlResult& as_request) {
@@ -174,9 +178,9 @@ namespace {
 PluginUrl read_anew(std::string_view text) {
     PluginUrl result;
     const auto as_request = parse_request_uri(text);
-    result.api_server = cel_verdict(text, as_request);
-    result.webhook = webhook_verdict(text, as_request);
     const auto pushed = parse_url(text);
+    result.api_server = cel_verdict(text, as_request);
+    result.webhook = webhook_verdict(text, as_request, pushed);
     if (!pushed.error.empty()) {
         result.discarded = go_error(text, pushed.error);
         return result;
@@ -189,7 +193,7 @@ PluginUrl read_anew(std::string_view text) {
 
 }  // namespace
 
-PluginUrl read_plugin_url(std::string_view text) {
+const PluginUrl& read_plugin_url(std::string_view text) {
     // Every layer asks about the same url, one after the other.
     thread_local std::string last_text;
     thread_local PluginUrl last = read_anew(last_text);

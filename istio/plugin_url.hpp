@@ -43,6 +43,7 @@ struct PluginUrl {
 // Judges by the rules of the newest release; the CEL rule and the webhook's have been the same
 // since 1.20. Sources: CRD of istio.io/api; validateWasmPluginURL in
 // pkg/config/validation/validation.go; pilot/pkg/model/extensions.go; pkg/wasm/imagefetcher.go.
-PluginUrl read_plugin_url(std::string_view url);
+// What it returns is there until this thread reads another url: copy what is kept.
+const PluginUrl& read_plugin_url(std::string_view url);
 
 }  // namespace wasmplug::istio

@@ -48,19 +48,24 @@ ConfigSchemas::ConfigSchemas(const std::string& named) {
     }
 }
 
-const ConfigSchema* ConfigSchemas::of(const std::string& file) {
+const ConfigSchema* ConfigSchemas::of(std::string_view file) {
     if (named_) {
         return named_.get();
     }
-    const auto folder = fs::path(file).parent_path();
-    const auto [found, is_new] = by_folder_.try_emplace(folder.string());
+    const auto name = file.substr(0, file.rfind('/') + 1);
+    const auto known = by_folder_.find(name);
+    if (known != by_folder_.end()) {
+        return known->second.get();
+    }
+    const fs::path folder(name);
+    std::unique_ptr<const ConfigSchema> schema;
     std::error_code ignored;
-    if (is_new && fs::is_regular_file(folder / "config.schema.json", ignored) &&
+    if (fs::is_regular_file(folder / "config.schema.json", ignored) &&
         fs::is_regular_file(folder / "plugin.yaml", ignored)) {
-        found->second =
+        schema =
             std::make_unique<const ConfigSchema>(read_config_schema(folder / "config.schema.json"));
     }
-    return found->second.get();
+    return by_folder_.emplace(name, std::move(schema)).first->second.get();
 }
 
 }  // namespace wasmplug::manifest

@@ -32,11 +32,11 @@ class ConfigSchemas {
     explicit ConfigSchemas(const std::string& named);
 
     // Nullptr when there is none. What it returns lives as long as this. For one thread at a time.
-    const ConfigSchema* of(const std::string& file);
+    const ConfigSchema* of(std::string_view file);
 
   private:
     std::unique_ptr<const ConfigSchema> named_;
-    std::map<std::string, std::unique_ptr<const ConfigSchema>> by_folder_;
+    std::map<std::string, std::unique_ptr<const ConfigSchema>, std::less<>> by_folder_;
 };
 
 }  // namespace wasmplug::manifest

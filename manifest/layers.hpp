@@ -35,23 +35,14 @@ yaml::Range beginning_of(const yaml::Node& node);
 // Calls visit(key text, key node, value) for what Kubernetes sees of a mapping.
 template <class Visit>
 void each_entry(const yaml::Node& mapping, const Visit& visit) {
-    bool simple = mapping.size() <= 16;
-    for (auto at = mapping.entries().begin(); simple && at != mapping.entries().end(); ++at) {
-        if ((*at).key.is_merge_key()) {
-            simple = false;
-        }
-        for (auto other = mapping.entries().begin(); simple && !(other == at); ++other) {
-            simple = (*other).key.text() != (*at).key.text();
-        }
-    }
-    if (simple) {
+    if (mapping.has_plain_keys()) {
         for (const auto entry : mapping.entries()) {
-            visit(entry.key.key_text(), entry.key, entry.value);
+            visit(entry.key.text(), entry.key, entry.value);
         }
-    } else {
-        for (const auto& entry : mapping.effective_entries()) {
-            visit(entry.key.key_text(), entry.key, entry.value);
-        }
+        return;
+    }
+    for (const auto& entry : mapping.effective_entries()) {
+        visit(std::string_view(entry.key.key_text()), entry.key, entry.value);
     }
 }
 

@@ -122,21 +122,35 @@ void cannot_unmarshal(const Node& node, const Trail& trail, std::string_view fie
     finding.remedy(quotable ? quoted(node) : Remedy{fmt::format("write a {}", wanted)});
 }
 
-void add_all(const Complaints& wrong, const Trail& trail, yaml::Range range, std::string_view field,
-             std::string_view value, const std::string& fix, Findings& findings) {
-    for (const auto& complaint : wrong) {
-        auto& finding = findings.add(
-            "WP010", trail, range,
-            fmt::format("{}: Invalid value: {}: {}", field, go_quote(value), complaint));
-        if (!fix.empty()) {
-            finding.fix = fix;
+// The values of a struct that its decoder does not take.
+void check_types(const Node& node, std::span<const MetaField> fields, std::string_view go_struct,
+                 const Trail& trail, Findings& findings) {
+    each_entry(node, [&](std::string_view key, const Node&, const Node& value) {
+        const auto field = std::find_if(fields.begin(), fields.end(),
+                                        [&](const MetaField& one) { return one.name == key; });
+        if (field != fields.end() && !has_go_type(value, field->go_type)) {
+            cannot_unmarshal(value, Trail(trail, key), fmt::format("{}.{}", go_struct, key),
+                             field->go_type, findings);
         }
-    }
+    });
 }
 
 std::string name_fix(std::string_view name) {
     const auto better = similar_subdomain(name);
     return better.empty() ? "use lower-case letters, digits and '-'" : "write " + better;
+}
+
+// `name` is what to spell better, where a better spelling is what mends it.
+void add_all(const Complaints& wrong, const Trail& trail, yaml::Range range, std::string_view field,
+             std::string_view value, std::string_view name, Findings& findings) {
+    for (const auto& complaint : wrong) {
+        auto& finding = findings.add(
+            "WP010", trail, range,
+            fmt::format("{}: Invalid value: {}: {}", field, go_quote(value), complaint));
+        if (!name.empty()) {
+            finding.fix = name_fix(name);
+        }
+    }
 }
 
 // The string at `key`; nothing when it is missing, null, empty or of another type.
@@ -162,16 +176,16 @@ void check_names(const Node& metadata, const Trail& trail, Findings& findings) {
     const auto stem = written(metadata, "generateName");
     if (!stem.empty()) {
         add_all(check_subdomain(masked(stem)), Trail(trail, "generateName"), generate->range(),
-                "metadata.generateName", stem, name_fix(stem), findings);
+                "metadata.generateName", stem, stem, findings);
     }
     if (const auto text = written(metadata, "name"); !text.empty()) {
         add_all(check_subdomain(text), Trail(trail, "name"), name->range(), "metadata.name", text,
-                name_fix(text), findings);
+                text, findings);
     } else if (!stem.empty() && check_subdomain(masked(stem)).empty()) {
         // Five characters are appended to what fits.
         const auto made = std::string(stem.substr(0, 58)) + "xxxxx";
         add_all(check_subdomain(made), Trail(trail, "generateName"), generate->range(),
-                "metadata.name", made, name_fix(stem), findings);
+                "metadata.name", made, stem, findings);
     } else if (stem.empty() && is_text(name) && is_text(generate)) {
         findings
             .add("WP010", Trail(trail, "name"),
@@ -181,7 +195,7 @@ void check_names(const Node& metadata, const Trail& trail, Findings& findings) {
     }
     if (const auto ns = written(metadata, "namespace"); !ns.empty()) {
         add_all(check_label(ns), Trail(trail, "namespace"), metadata.find("namespace")->range(),
-                "metadata.namespace", ns, name_fix(ns), findings);
+                "metadata.namespace", ns, ns, findings);
     }
 }
 
@@ -192,10 +206,10 @@ void check_string_map(const Node& metadata, std::string_view key, const Trail& u
         return;
     }
     const Trail trail(up, key);
-    const auto field = trail.to_string();
     const bool labels = key == "labels";
+    const std::string_view field = labels ? "metadata.labels" : "metadata.annotations";
     std::size_t total = 0;
-    each_entry(*map, [&](const std::string& name, const Node& key_node, const Node& value) {
+    each_entry(*map, [&](std::string_view name, const Node& key_node, const Node& value) {
         const Trail below(trail, name);
         total += name.size() + value.text().size();
         std::string lower(name);
@@ -223,7 +237,7 @@ void check_string_map(const Node& metadata, std::string_view key, const Trail& u
 
 void check_known(const Node& node, std::span<const std::string_view> known, const Trail& trail,
                  Findings& findings) {
-    each_entry(node, [&](const std::string& key, const Node& key_node, const Node&) {
+    each_entry(node, [&](std::string_view key, const Node& key_node, const Node&) {
         if (std::find(known.begin(), known.end(), key) != known.end()) {
             return;
         }
@@ -236,7 +250,7 @@ void check_known(const Node& node, std::span<const std::string_view> known, cons
         if (auto remedy = spelled(key, known)) {
             finding.remedy(std::move(*remedy));
         } else if (trail.to_string().empty() &&
-                   find_field(Kind::wasm_plugin, "spec." + key) != nullptr) {
+                   find_field(Kind::wasm_plugin, fmt::format("spec.{}", key)) != nullptr) {
             finding.fix = "it belongs below spec: indent it";
         } else if (trail.to_string().empty() &&
                    std::find(metadata_names.begin(), metadata_names.end(), key) !=
@@ -266,14 +280,7 @@ void check_structs(const Node& metadata, std::string_view key, std::string_view 
             continue;
         }
         check_known(item, names_of(fields), below, findings);
-        for (const auto& field : fields) {
-            const auto* value = item.find(field.name);
-            if (value != nullptr && !has_go_type(*value, field.go_type)) {
-                cannot_unmarshal(*value, Trail(below, field.name),
-                                 fmt::format("{}.{}.{}", type, key, field.name), field.go_type,
-                                 findings);
-            }
-        }
+        check_types(item, fields, fmt::format("{}.{}", type, key), below, findings);
     }
 }
 
@@ -406,13 +413,7 @@ void check_metadata(const Object& object, Findings& findings) {
         return;
     }
     check_known(*metadata, metadata_names, trail, findings);
-    for (const auto& field : metadata_fields) {
-        const auto* value = metadata->find(field.name);
-        if (value != nullptr && !has_go_type(*value, field.go_type)) {
-            cannot_unmarshal(*value, Trail(trail, field.name),
-                             fmt::format("ObjectMeta.{}", field.name), field.go_type, findings);
-        }
-    }
+    check_types(*metadata, metadata_fields, "ObjectMeta", trail, findings);
     check_names(*metadata, trail, findings);
     check_string_map(*metadata, "labels", trail, findings);
     check_string_map(*metadata, "annotations", trail, findings);

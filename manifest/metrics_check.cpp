@@ -42,7 +42,7 @@ void check_expression(const Node& node, const Trail& trail, Findings& findings) 
 // NOLINTNEXTLINE(misc-no-recursion): the reader bounds the depth
 void walk(const Node& node, const Trail& trail, Findings& findings) {
     if (node.is_mapping()) {
-        each_entry(node, [&](const std::string& key, const Node&, const Node& value) {
+        each_entry(node, [&](std::string_view key, const Node&, const Node& value) {
             const Trail below(trail, key);
             if (key == "expr" && value.is_string()) {
                 check_expression(value, below, findings);

@@ -25,7 +25,7 @@ void read_scope(const Node& spec, Placement& into) {
     const auto* labels =
         selector != nullptr && selector->is_mapping() ? selector->find("matchLabels") : nullptr;
     if (labels != nullptr && labels->is_mapping()) {
-        each_entry(*labels, [&](const std::string& key, const Node&, const Node& value) {
+        each_entry(*labels, [&](std::string_view key, const Node&, const Node& value) {
             into.labels.emplace_back(key, value.as_string().value_or(""));
         });
         std::sort(into.labels.begin(), into.labels.end());

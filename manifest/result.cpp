@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace wasmplug::manifest {
 namespace {
@@ -34,7 +35,7 @@ Verdict DocumentResult::verdict(Layer layer) const {
     return worst(findings, &layer);
 }
 
-DocumentResult summarize(const Checked& checked) {
+DocumentResult summarize(Checked checked) {
     const auto& object = checked.object;
     const auto& file = object.file;
     const auto begin =
@@ -48,20 +49,20 @@ DocumentResult summarize(const Checked& checked) {
                           .ns = std::string(object.ns),
                           .name = std::string(object.name),
                           .judged = object.identity == Identity::ours,
-                          .skipped = checked.skipped,
+                          .skipped = std::move(checked.skipped),
                           .findings = {},
                           .suppressions = find_suppressions(object)};
     result.findings.reserve(checked.findings.size());
-    for (const auto& finding : checked.findings) {
+    for (auto& finding : checked.findings) {
         result.findings.push_back({.rule = finding.rule,
                                    .level = finding.level,
                                    .layer = finding.layer,
-                                   .path = finding.path,
+                                   .path = std::move(finding.path),
                                    .begin = file.position(finding.range.begin),
                                    .end = file.position(finding.range.end),
-                                   .message = finding.message,
-                                   .fix = finding.fix,
-                                   .right = finding.right,
+                                   .message = std::move(finding.message),
+                                   .fix = std::move(finding.fix),
+                                   .right = std::move(finding.right),
                                    .excerpt = file.excerpt(finding.range)});
     }
     return result;

@@ -55,7 +55,7 @@ struct DocumentResult {
     Verdict verdict(Layer layer) const;
 };
 
-DocumentResult summarize(const Checked& checked);
+DocumentResult summarize(Checked checked);
 
 std::vector<Suppression> find_suppressions(const Object& object);
 

@@ -149,7 +149,7 @@ class Schema {
     // NOLINTNEXTLINE(misc-no-recursion): as deep as the reader allows
     void unknown_below(const Node& node, const Trail& trail) {
         if (node.is_mapping()) {
-            each_entry(node, [&](const std::string& key, const Node& key_node, const Node&) {
+            each_entry(node, [&](std::string_view key, const Node& key_node, const Node&) {
                 unknown(Trail(trail, key), key_node).right.reset();
             });
         } else if (node.is_sequence()) {
@@ -215,7 +215,7 @@ class Schema {
     }
 
     void check_object(const Field& field, const Node& node, const Trail& trail) {
-        each_entry(node, [&](const std::string& key, const Node& key_node, const Node& value) {
+        each_entry(node, [&](std::string_view key, const Node& key_node, const Node& value) {
             const Trail below(trail, key);
             const auto* child = find_child(field, key);
             if (child == nullptr) {
@@ -291,7 +291,7 @@ class Schema {
     void check_map(const Field& field, const Node& node, const Trail& trail) {
         const bool limited = minor_ >= field.rules_since;
         std::size_t count = 0;
-        each_entry(node, [&](const std::string& key, const Node& key_node, const Node& value) {
+        each_entry(node, [&](std::string_view key, const Node& key_node, const Node& value) {
             if (value.is_null()) {
                 return;
             }
@@ -393,11 +393,11 @@ class Schema {
         const auto* key = item.find(field.list_key);
         const bool is_set = key != nullptr && !key->is_null();
         const auto number = is_set ? as_integer(*key) : std::nullopt;
-        const auto text =
-            !is_set ? std::string()
-                    : fmt::format("\"{}\":{}", field.list_key,
-                                  number ? std::to_string(*number) : go_quote(key->text()));
-        if (++keys[text] == 2) {
+        const auto value = !is_set  ? std::string()
+                           : number ? std::to_string(*number)
+                                    : go_quote(key->text());
+        if (++keys[value] == 2) {
+            const auto text = is_set ? fmt::format("\"{}\":{}", field.list_key, value) : "";
             findings_.add("WP018", trail, is_set ? key->range() : beginning_of(item),
                           fmt::format("{}: Duplicate value: {{{}}}", trail.to_string(), text));
         }
@@ -485,8 +485,11 @@ class Schema {
             return;
         }
         const auto value = *as_integer(node);
+        if (value >= field.minimum && value <= field.maximum) {
+            return;
+        }
         const auto path = trail.to_string();
-        if (field.int32 && (value < field.minimum || value > field.maximum)) {
+        if (field.int32) {
             findings_.add("WP011", trail, node.range(),
                           fmt::format("{}: Invalid value: {}: Checked value must be of type "
                                       "integer with format int32 in {}",
@@ -496,7 +499,7 @@ class Schema {
                           fmt::format("{}: Invalid value: {}: {} in body should be greater than or "
                                       "equal to {}",
                                       path, value, path, field.minimum));
-        } else if (value > field.maximum) {
+        } else {
             findings_.add(
                 "WP011", trail, node.range(),
                 fmt::format("{}: Invalid value: {}: {} in body should be less than or equal to {}",

@@ -68,11 +68,16 @@ bool check_problems(const Object& object, Findings& findings) {
 void check_version(const Object& object, Findings& findings) {
     constexpr std::string_view directive = "%YAML ";
     const auto text = object.file.text().substr(object.range.begin, object.range.size());
-    const auto at = text.starts_with(directive) ? 0 : text.find("\n%YAML ") + 1;
+    auto at = text.find(directive);
+    while (at != std::string_view::npos && at > 0 && text[at - 1] != '\n') {
+        at = text.find(directive, at + 1);
+    }
+    if (at == std::string_view::npos) {
+        return;
+    }
     const bool before_it = object.root != nullptr && !object.item &&
                            object.range.begin + at < object.root->full_range().begin;
-    if (!text.substr(at).starts_with(directive) || !before_it ||
-        text.substr(at + directive.size()).starts_with("1.1")) {
+    if (!before_it || text.substr(at + directive.size()).starts_with("1.1")) {
         return;
     }
     const auto begin = object.range.begin + at;
@@ -162,8 +167,48 @@ void sort_by_place(std::vector<Finding>& findings) {
     });
 }
 
-Checked check(const Object& object, const ValidateSettings& settings,
-              std::span<const ObjectRule> further) {
+Verdict worst(const std::vector<Finding>& findings, const Layer* layer) {
+    auto verdict = Verdict::ok;
+    for (const auto& finding : findings) {
+        if (layer != nullptr && finding.layer != *layer) {
+            continue;
+        }
+        if (finding.level == Level::error) {
+            return Verdict::error;
+        }
+        if (finding.level == Level::warning) {
+            verdict = Verdict::warning;
+        }
+    }
+    return verdict;
+}
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::ok:
+            return "ok";
+        case Verdict::warning:
+            return "warning";
+        case Verdict::error:
+            return "error";
+        case Verdict::skipped:
+            break;
+    }
+    return "skipped";
+}
+
+Verdict Checked::verdict() const {
+    return skipped.empty() ? worst(findings, nullptr) : Verdict::skipped;
+}
+
+Verdict Checked::verdict(Layer layer) const {
+    return worst(findings, &layer);
+}
+
+Checked validate(const Object& object, const ValidateSettings& settings,
+                 std::span<const ObjectRule> further) {
     Checked checked{.object = object, .findings = {}, .skipped = {}};
     Findings findings;
     const bool pass_over = settings.only_ours && !object.mentions_ours;
@@ -214,55 +259,10 @@ Checked check(const Object& object, const ValidateSettings& settings,
     return checked;
 }
 
-Verdict worst(const std::vector<Finding>& findings, const Layer* layer) {
-    auto verdict = Verdict::ok;
-    for (const auto& finding : findings) {
-        if (layer != nullptr && finding.layer != *layer) {
-            continue;
-        }
-        if (finding.level == Level::error) {
-            return Verdict::error;
-        }
-        if (finding.level == Level::warning) {
-            verdict = Verdict::warning;
-        }
-    }
-    return verdict;
-}
-
-}  // namespace
-
-std::string_view to_string(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::ok:
-            return "ok";
-        case Verdict::warning:
-            return "warning";
-        case Verdict::error:
-            return "error";
-        case Verdict::skipped:
-            break;
-    }
-    return "skipped";
-}
-
-Verdict Checked::verdict() const {
-    return skipped.empty() ? worst(findings, nullptr) : Verdict::skipped;
-}
-
-Verdict Checked::verdict(Layer layer) const {
-    return worst(findings, &layer);
-}
-
 std::vector<Checked> validate(const yaml::File& file, const ValidateSettings& settings) {
-    return validate(file, settings, {});
-}
-
-std::vector<Checked> validate(const yaml::File& file, const ValidateSettings& settings,
-                              std::span<const ObjectRule> further) {
     std::vector<Checked> all;
     for (const auto& object : objects_in(file)) {
-        all.push_back(check(object, settings, further));
+        all.push_back(validate(object, settings));
     }
     return all;
 }

@@ -40,15 +40,15 @@ struct Checked {
     Verdict verdict(Layer layer) const;
 };
 
-// Judges every object of a file by itself. Comments that silence rules are not looked at yet:
-// manifest/result.hpp does, once rules that compare objects have spoken too.
-std::vector<Checked> validate(const yaml::File& file, const ValidateSettings& settings);
-
 // A rule that looks at one object beside its layers: a policy, the facts of an artefact.
 using ObjectRule = std::function<void(const Object&, Findings&)>;
 
-// The same with further rules.
-std::vector<Checked> validate(const yaml::File& file, const ValidateSettings& settings,
-                              std::span<const ObjectRule> further);
+// Judges an object by itself. Comments that silence rules are not looked at yet:
+// manifest/result.hpp does, once rules that compare objects have spoken too.
+Checked validate(const Object& object, const ValidateSettings& settings,
+                 std::span<const ObjectRule> further = {});
+
+// Every object of a file.
+std::vector<Checked> validate(const yaml::File& file, const ValidateSettings& settings);
 
 }  // namespace wasmplug::manifest

@@ -28,16 +28,22 @@ const Node* find_either(const Node& mapping, std::string_view camel) {
     if (const auto* value = mapping.find(camel)) {
         return value;
     }
+    const auto is_upper = [](char c) {
+        return c >= 'A' && c <= 'Z';
+    };
+    if (std::none_of(camel.begin(), camel.end(), is_upper)) {
+        return nullptr;
+    }
     std::string snake;
     for (const char c : camel) {
-        if (c >= 'A' && c <= 'Z') {
+        if (is_upper(c)) {
             snake += '_';
             snake += static_cast<char>(c + 32);
         } else {
             snake += c;
         }
     }
-    return snake == camel ? nullptr : mapping.find(snake);
+    return mapping.find(snake);
 }
 
 const Node* set(const Node* mapping, std::string_view key) {
@@ -147,7 +153,7 @@ class Decoder {
             wrong(node, trail, "map[string]json.RawMessage");
             return;
         }
-        each_entry(node, [&](const std::string& key, const Node&, const Node& below) {
+        each_entry(node, [&](std::string_view key, const Node&, const Node& below) {
             if (!below.is_null() && !below.is_string()) {
                 wrong(below, Trail(trail, key), "string");
             }
@@ -328,9 +334,9 @@ class Webhook {
             }
             return;
         }
-        each_entry(*labels, [&](const std::string& key, const Node& key_node, const Node& value) {
+        each_entry(*labels, [&](std::string_view key, const Node& key_node, const Node& value) {
             const auto text = text_of(&value);
-            const auto pair = go_quote(key + "=" + text);
+            const auto pair = go_quote(fmt::format("{}={}", key, text));
             if (key.empty()) {
                 invalid("WP015", Trail(below, key), key_node.range(),
                         "empty key is not supported in selector: " + pair);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -132,18 +133,37 @@ TEST(StreamInOrder, HoldsFewItemsHoweverManyThereAre) {
 }
 
 TEST(StreamInOrder, ConsumesWhatComesBeforeAnErrorAndNothingAfterIt) {
-    std::vector<int> seen;
-    EXPECT_THROW(stream_in_order(
-                     counter(100),
-                     [](int i) {
-                         if (i == 5) {
-                             throw Error("five");
-                         }
-                         return i;
-                     },
-                     [&](int i) { seen.push_back(i); }, Cancel(), 3),
-                 Error);
-    EXPECT_EQ(seen, (std::vector<int>{0, 1, 2, 3, 4}));
+    for (const int bad : {0, 5, 1003}) {
+        std::vector<int> seen;
+        EXPECT_THROW(stream_in_order(
+                         counter(5000),
+                         [bad](int i) {
+                             if (i == bad) {
+                                 throw Error("bad");
+                             }
+                             return i;
+                         },
+                         [&](int i) { seen.push_back(i); }, Cancel(), 3),
+                     Error);
+        std::vector<int> before(static_cast<std::size_t>(bad));
+        std::iota(before.begin(), before.end(), 0);
+        EXPECT_EQ(seen, before);
+    }
+}
+
+TEST(StreamInOrder, RethrowsWhatItsSourceThrows) {
+    int consumed = 0;
+    EXPECT_THROW(
+        stream_in_order(
+            [next = std::make_shared<int>(0)]() -> std::optional<int> {
+                if (*next == 1003) {
+                    throw Error("gone");
+                }
+                return (*next)++;
+            },
+            [](int i) { return i; }, [&](int i) { EXPECT_EQ(i, consumed++); }, Cancel(), 3),
+        Error);
+    EXPECT_LE(consumed, 1003);
 }
 
 TEST(StreamInOrder, EndsWhenItsConsumerThrowsOrItIsCancelled) {

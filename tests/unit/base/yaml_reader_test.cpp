@@ -215,6 +215,29 @@ TEST(YamlReader, FindsKeysThatRepeatWhereverTheyStand) {
     EXPECT_EQ(file.single().find("a")->as_int(), 2);
 }
 
+TEST(YamlReader, FindsTheSameWhateverTheKeysAre) {
+    const auto plain = [](const std::string& text) {
+        const File file = parse(text);
+        const Node& mapping = *file.documents().at(0).root;
+        for (const auto& entry : mapping.effective_entries()) {
+            EXPECT_EQ(mapping.find(entry.key.key_text()), &entry.value) << text;
+        }
+        EXPECT_EQ(mapping.find("absent"), nullptr);
+        EXPECT_FALSE(mapping.own_entry("absent"));
+        return mapping.has_plain_keys();
+    };
+    EXPECT_TRUE(plain("a: 1\n'b c': [1]\nd: {a: 2}\n"));
+    EXPECT_TRUE(plain("&x a: 1\nb: *x\n"));
+    EXPECT_TRUE(plain("{}"));
+    EXPECT_FALSE(plain("a: 1\nb: {}\na: 2\n"));
+    EXPECT_FALSE(plain("a: 1\n<<: {b: 1, a: 2}\n"));
+    EXPECT_FALSE(plain("'<<': 1\n"));
+    EXPECT_FALSE(plain("1: a\non: b\n"));
+    EXPECT_FALSE(plain("!!binary YQ==: 1\n"));
+    EXPECT_FALSE(plain("a: &x b\n*x : c\n"));
+    EXPECT_FALSE(plain("[a, b]"));
+}
+
 TEST(YamlReader, FindsAmongManyKeys) {
     std::string text;
     for (int i = 0; i < 5000; ++i) {

@@ -42,8 +42,8 @@ TEST(PolicyDocument, ShowsManifestsThatItsPoliciesRefuse) {
         const std::vector<ObjectRule> rules = {[&](const Object& object, Findings& findings) {
             check_policy(object, policy, findings);
         }};
-        const auto checked = validate(yaml::File::parse(blocks[1], "m.yaml"), {}, rules);
-        auto result = summarize(checked.at(0));
+        const auto objects = objects_in(yaml::File::parse(blocks[1], "m.yaml"));
+        auto result = summarize(validate(objects.at(0), {}, rules));
         apply_levels(policy, result.findings);
         EXPECT_TRUE(std::any_of(result.findings.begin(), result.findings.end(),
                                 [&](const Diagnostic& finding) {
