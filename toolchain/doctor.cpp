@@ -47,11 +47,14 @@ std::string first_line(const std::string& text) {
     return text.substr(0, text.find('\n'));
 }
 
-std::string last_line(std::string text) {
-    while (text.ends_with('\n')) {
-        text.pop_back();
+// The line that says what went wrong: an error, before its backtrace, else the last.
+std::string telling_line(const std::string& text) {
+    const std::string lines = "\n" + text;
+    if (const auto at = lines.find("\nerror"); at != std::string::npos) {
+        return first_line(lines.substr(at + 1));
     }
-    return text.substr(text.rfind('\n') + 1);
+    const auto end = lines.find_last_not_of('\n') + 1;
+    return end == 0 ? "" : first_line(lines.substr(lines.rfind('\n', end - 1) + 1));
 }
 
 // A tool that only has to be there and answer.
@@ -65,7 +68,7 @@ Check check_program(const BuildWorld& world, std::string id, std::string title,
         check.found = first_line(answer.out);
     } else {
         check.problem = answer.ran ? fmt::format("{} ended with {}: {}", program, answer.exit_code,
-                                                 last_line(answer.err))
+                                                 telling_line(answer.err))
                                    : fmt::format("{} is not installed, or not on PATH", program);
         check.mend = std::move(mend);
     }
@@ -83,7 +86,7 @@ void judge_probe(Check& check, const Answer& answer, const BuildWorld& world) {
         check.problem = known->meaning;
         check.mend = mend_for(*known, said, world.environment);
     } else {
-        check.problem = last_line(said);
+        check.problem = telling_line(said);
     }
 }
 

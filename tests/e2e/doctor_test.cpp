@@ -66,6 +66,18 @@ TEST_F(Doctor, FindsNothingMissingWhereAllIsThere) {
     }
 }
 
+TEST_F(Doctor, RepeatsTheErrorOfAToolAndNotTheEndOfItsBacktrace) {
+    tool("cargo",
+         "echo 'error: no toolchain is configured' >&2; echo 'help: rustup default stable' >&2;"
+         "echo; echo 'Stack backtrace:' >&2; echo '  13: <unknown>' >&2; exit 1");
+    EXPECT_EQ(check("rust", "rust-cargo", 3)["problem"],
+              "cargo ended with 1: error: no toolchain is configured");
+    tool("cargo", "echo; echo 'cannot start' >&2; echo >&2; exit 1");
+    EXPECT_EQ(check("rust", "rust-cargo", 3)["problem"], "cargo ended with 1: cannot start");
+    tool("cargo", "exit 1");
+    EXPECT_EQ(check("rust", "rust-cargo", 3)["problem"], "cargo ended with 1: ");
+}
+
 TEST_F(Doctor, NamesEveryToolThatIsHiddenAndWhatMendsIt) {
     struct Hidden {
         const char* tool;
