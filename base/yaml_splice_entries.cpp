@@ -284,6 +284,7 @@ std::vector<Edit> Splicer::removed(const Removal& removal) const {
     }
     const auto all = slots_of(node);
     std::vector<bool> goes;
+    goes.reserve(all.size());
     for (const Slot& slot : all) {
         goes.push_back(std::ranges::count(removal.values, slot.value) != 0);
     }

@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <iostream>
-#include <memory>
 #include <system_error>
 
 #include "base/terminal.hpp"
@@ -20,11 +19,8 @@ std::string own_path(const char* argv0) {
 // libcurl is set up at the first request: most commands make none. A client is for one thread, so
 // each thread of a parallel push has its own.
 wasmplug::HttpClient& client() {
-    thread_local std::unique_ptr<wasmplug::HttpClient> own;
-    if (!own) {
-        own = std::make_unique<wasmplug::HttpClient>("wasmplug/" WASMPLUG_VERSION);
-    }
-    return *own;
+    thread_local wasmplug::HttpClient own("wasmplug/" WASMPLUG_VERSION);
+    return own;
 }
 
 }  // namespace
