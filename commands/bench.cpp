@@ -218,12 +218,19 @@ void write_reports(const std::vector<ReportFile>& files, const Result& result,
 
 // An exchange that the baseline does not know can never be over it.
 void warn_of_new(const BenchOptions& options, const BenchResult& result, Services& services) {
-    for (const auto& each :
-         options.baseline.empty() ? std::vector<BenchFigures>{} : result.figures) {
+    if (options.baseline.empty()) {
+        return;
+    }
+    std::vector<std::string> names;
+    for (const auto& each : result.figures) {
         if (each.failure.empty() && host::same_in(result.baseline, each) == nullptr) {
-            services.out.warn(fmt::format("{} has no figures of '{}' in {}", options.baseline,
-                                          each.name, each.file));
+            names.push_back(each.name);
         }
+    }
+    if (!names.empty()) {
+        services.out.warn(fmt::format(
+            "{} has no figures of '{}'{}", options.baseline, names.front(),
+            names.size() == 1 ? "" : fmt::format(" and {} more exchanges", names.size() - 1)));
     }
 }
 

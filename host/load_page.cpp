@@ -29,7 +29,8 @@ struct Tick {
 
 constexpr double width = 760;
 constexpr double height = 260;
-constexpr double left = 76;
+constexpr double left = 90;
+constexpr double right = 32;
 constexpr double bottom = 24;
 constexpr double top = 10;
 
@@ -57,7 +58,7 @@ std::string chart(const std::string& what, const std::vector<Series>& all,
     }
     const double ceiling = rounded_up(most);
     const auto x = [](double part) {
-        return left + part * (width - left - 10);
+        return left + part * (width - left - right);
     };
     const auto y = [&](double value) {
         return top + (1 - value / ceiling) * (height - top - bottom);
@@ -70,7 +71,7 @@ std::string chart(const std::string& what, const std::vector<Series>& all,
         svg += fmt::format(
             "<line x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text x=\"{}\" y=\"{:.1f}\" "
             "text-anchor=\"end\">{:.4g} ms</text>\n",
-            left, width - 10, y(value), y(value), left - 6, y(value) + 4, value);
+            left, width - right, y(value), y(value), left - 6, y(value) + 4, value);
     }
     for (const auto& tick : ticks) {
         svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
@@ -175,7 +176,7 @@ std::string charts(const LoadComparison& each) {
                                   {in_nines(0.5), "50 %"},
                                   {in_nines(0.9), "90 %"},
                                   {in_nines(0.99), "99 %"},
-                                  {in_nines(0.999) - 0.02, "99.9 %"}};
+                                  {in_nines(0.999), "99.9 %"}};
     std::string html = "<h2>Latency by percentile</h2>\n" + chart("latency", latency, nines);
     const std::size_t count = each.subject.round_p50_ms.size();
     if (count > 1) {
