@@ -13,6 +13,7 @@
 #include "base/file.hpp"
 #include "base/watch.hpp"
 #include "commands/command.hpp"
+#include "toolchain/sources.hpp"
 
 namespace wasmplug {
 namespace {
@@ -38,9 +39,11 @@ std::string to_text(const BuildResult& result) {
     for (const auto& built : result.modules) {
         const std::string how =
             built.optimised_by.empty() ? "as compiled" : "with " + built.optimised_by;
-        text += fmt::format("{}\n  {}\n  {} {} -> {} bytes ({} gzipped)\n  module sha256 {}\n",
-                            built.module.string(), title(built.project), how, built.compiled_size,
-                            built.size, format_size(built.gzipped_size), built.sha256);
+        text += fmt::format("{}\n  {}{}\n  {} {} -> {} bytes ({} gzipped)\n  module sha256 {}\n",
+                            built.module.string(), title(built.project),
+                            built.unchanged ? ", nothing changed since the last build" : "", how,
+                            built.compiled_size, built.size, format_size(built.gzipped_size),
+                            built.sha256);
     }
     return text;
 }
@@ -60,7 +63,8 @@ nlohmann::ordered_json to_json(const BuildResult& result) {
                            {"size", built.size},
                            {"size_gzipped", built.gzipped_size},
                            {"module_sha256", built.sha256},
-                           {"optimised_by", text_or_null(built.optimised_by)}});
+                           {"optimised_by", text_or_null(built.optimised_by)},
+                           {"unchanged", built.unchanged}});
     }
     return {{"version", 1}, {"modules", modules}};
 }
@@ -97,7 +101,8 @@ BuildResult build_all(const std::vector<toolchain::Project>& projects,
         services.out.progress("building " + title(project));
         result.modules.push_back(toolchain::build(project, options, world_of(services)));
         for (const auto& warning : result.modules.back().warnings) {
-            services.out.warn(warning.message, warning.hint);
+            services.out.warn((projects.size() > 1 ? title(project) + ": " : "") + warning.message,
+                              warning.hint);
         }
     }
     services.out.progress("");
@@ -132,12 +137,19 @@ void build_and_test(const toolchain::Project& project, const toolchain::BuildOpt
     }
 }
 
+bool is_below(const std::filesystem::path& path, const std::filesystem::path& folder) {
+    const auto relative = path.lexically_relative(folder);
+    return !relative.empty() && *relative.begin() != "..";
+}
+
 // Until interrupted. A change of a file that is neither a source nor a test builds nothing.
 ExitCode watch_all(const std::vector<toolchain::Project>& projects,
                    const toolchain::BuildOptions& options, Services& services) {
     std::vector<std::filesystem::path> folders;
     for (const auto& project : projects) {
-        folders.push_back(project.directory);
+        for (auto& folder : toolchain::Sources(project).folders()) {
+            folders.push_back(std::move(folder));
+        }
         build_and_test(project, options, services);
     }
     Watch watch(folders, [](const std::filesystem::path& folder) {
@@ -149,15 +161,11 @@ ExitCode watch_all(const std::vector<toolchain::Project>& projects,
         services.out.note("waiting for changes; Ctrl-C ends it");
         const auto changed = watch.wait(services.cancel);
         for (const auto& project : projects) {
-            const auto sources = toolchain::sources_of(project);
+            const toolchain::Sources sources(project);
             const bool concerned =
                 std::any_of(changed.begin(), changed.end(), [&](const auto& path) {
-                    const auto below = path.lexically_relative(project.directory);
-                    const bool inside = !below.empty() && *below.begin() != "..";
-                    return std::find(sources.begin(), sources.end(), path) != sources.end() ||
-                           (inside && path.filename().string().ends_with(".yaml")) ||
-                           // A source that is gone is in no list.
-                           (inside && !std::filesystem::exists(path));
+                    return sources.has(path) ||
+                           (path.extension() == ".yaml" && is_below(path, project.directory));
                 });
             if (concerned) {
                 build_and_test(project, options, services);

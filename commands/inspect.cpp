@@ -12,6 +12,7 @@
 #include "istio/releases.hpp"
 #include "oci/open.hpp"
 #include "toolchain/project.hpp"
+#include "toolchain/sources.hpp"
 
 namespace wasmplug {
 namespace {

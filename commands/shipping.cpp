@@ -14,6 +14,7 @@
 #include "base/time.hpp"
 #include "oci/media_types.hpp"
 #include "toolchain/project.hpp"
+#include "toolchain/sources.hpp"
 #include "wasm/loading.hpp"
 
 namespace wasmplug {

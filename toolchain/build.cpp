@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/hash.hpp"
+#include "toolchain/sources.hpp"
 #include "wasm/loading.hpp"
 #include "wasm/strip.hpp"
 
@@ -49,28 +50,43 @@ std::vector<std::string> wasm_opt_features() {
             "--enable-multivalue",  "--enable-reference-types"};
 }
 
-struct Optimised {
-    std::string bytes;
-    std::string by;
-};
+// What wasm-opt is called and how hard it is to try: "wasm-opt version 108 -Oz"; empty when it is
+// not to run, or not there.
+std::string optimiser(const Project& project, const BuildOptions& options,
+                      const BuildWorld& world) {
+    if (!wants_wasm_opt(project, options) || !first_program({"wasm-opt"}, world.environment)) {
+        return {};
+    }
+    const std::string version = run_tool(
+        {.argv = {"wasm-opt", "--version"}, .directory = {}, .env = {}, .keep_stdout = true},
+        world);
+    return fmt::format("{} -O{}", first_line(version), options.level.empty() ? "z" : options.level);
+}
 
-Optimised optimise(const Project& project, const fs::path& compiled, const BuildOptions& options,
-                   const BuildWorld& world) {
-    const auto wasm_opt = first_program({"wasm-opt"}, world.environment);
-    if (!wasm_opt || !wants_wasm_opt(project, options)) {
-        return {read_file(compiled), {}};
+std::string optimise(const fs::path& compiled, const std::string& by, const BuildWorld& world) {
+    if (by.empty()) {
+        return read_file(compiled);
     }
     const TemporaryDirectory folder;
     const fs::path result = folder.path() / "plugin.wasm";
-    const std::string level = "-O" + (options.level.empty() ? "z" : options.level);
-    ToolRun run{.argv = {*wasm_opt, level}};
+    ToolRun run{.argv = {"wasm-opt", by.substr(by.rfind(' ') + 1)}};
     const auto features = wasm_opt_features();
     run.argv.insert(run.argv.end(), features.begin(), features.end());
     run.argv.insert(run.argv.end(), {fs::absolute(compiled).string(), "-o", result.string()});
     run_tool(run, world);
-    const std::string version = run_tool(
-        {.argv = {*wasm_opt, "--version"}, .directory = {}, .env = {}, .keep_stdout = true}, world);
-    return {read_file(result), first_line(version) + ' ' + level};
+    return read_file(result);
+}
+
+// What the last build made the module from, and what came of it: a line for each. Another
+// wasmplug may strip or judge otherwise.
+fs::path record_of(const Project& project) {
+    return project.directory / "build" / "made-from";
+}
+
+std::string record(const std::string& compiled, const std::string& by, const BuildOptions& options,
+                   const std::string& module) {
+    return fmt::format("wasmplug {}\ncompiled {}\noptimised {}{}\nmodule {}\n", WASMPLUG_VERSION,
+                       sha256_hex(compiled), by, options.debug ? "debug" : "", sha256_hex(module));
 }
 
 void refuse_what_envoy_refuses(const Project& project, const std::string& bytes) {
@@ -87,22 +103,33 @@ void refuse_what_envoy_refuses(const Project& project, const std::string& bytes)
 Built build(const Project& project, const BuildOptions& options, const BuildWorld& world) {
     return in_context(fmt::format("building {}", project.name), [&] {
         const fs::path compiled = compile(project, options, world);
-        const std::uint64_t compiled_size = fs::file_size(compiled);
-        Optimised optimised = optimise(project, compiled, options, world);
-        refuse_what_envoy_refuses(project, optimised.bytes);
-        if (!options.debug) {
-            optimised.bytes = wasm::strip(optimised.bytes);
+        const std::string raw = read_file(compiled);
+        const std::string by = optimiser(project, options, world);
+        std::string module = read_file_if_there(project.module()).value_or("");
+        const bool unchanged = !module.empty() && read_file_if_there(record_of(project)) ==
+                                                      record(raw, by, options, module);
+        if (unchanged) {
+            // As new as its sources, which may have been saved without a change.
+            fs::last_write_time(project.module(), fs::file_time_type::clock::now());
+        } else {
+            module = optimise(compiled, by, world);
+            refuse_what_envoy_refuses(project, module);
+            if (!options.debug) {
+                module = wasm::strip(module);
+            }
+            fs::create_directories(project.module().parent_path());
+            write_file(project.module(), module);
+            write_file(record_of(project), record(raw, by, options, module));
         }
-        fs::create_directories(project.module().parent_path());
-        write_file(project.module(), optimised.bytes);
         return Built{.project = project,
                      .module = project.module(),
-                     .sha256 = sha256_hex(optimised.bytes),
-                     .compiled_size = compiled_size,
-                     .size = optimised.bytes.size(),
-                     .gzipped_size = gzipped_size(optimised.bytes),
-                     .optimised_by = std::move(optimised.by),
-                     .warnings = wasm::lint(wasm::read_module(optimised.bytes))};
+                     .sha256 = sha256_hex(module),
+                     .compiled_size = raw.size(),
+                     .size = module.size(),
+                     .gzipped_size = gzipped_size(module),
+                     .optimised_by = by,
+                     .unchanged = unchanged,
+                     .warnings = wasm::lint(wasm::read_module(module))};
     });
 }
 
@@ -115,15 +142,17 @@ std::vector<Project> changed_since(const std::vector<Project>& projects,
             return run_tool({.argv = std::move(words), .keep_stdout = true}, world);
         };
         const fs::path root = first_line(git({"rev-parse", "--show-toplevel"}));
-        // --end-of-options: a revision is never taken for a flag.
+        // --end-of-options: a revision is never taken for a flag. Both names of what was renamed.
         const std::string names =
-            '\0' + git({"diff", "--name-only", "-z", "--end-of-options", revision}) +
+            git({"diff", "--name-only", "--no-renames", "-z", "--end-of-options", revision}) +
             git({"ls-files", "--others", "--exclude-standard", "--full-name", "-z"});
-        const auto sources = sources_of(project);
-        const bool differs = std::any_of(sources.begin(), sources.end(), [&](const auto& source) {
-            const std::string name = fs::weakly_canonical(source).lexically_relative(root).string();
-            return names.find('\0' + name + '\0') != std::string::npos;
-        });
+        const Sources sources(project);
+        bool differs = false;
+        for (std::size_t at = 0; at < names.size() && !differs;) {
+            const std::string name = names.substr(at, names.find('\0', at) - at);
+            differs = sources.has(root / name);
+            at += name.size() + 1;
+        }
         if (differs) {
             changed.push_back(project);
         }

@@ -17,6 +17,7 @@ struct Built {
     std::uint64_t size;
     std::uint64_t gzipped_size;
     std::string optimised_by;  // "wasm-opt version 108 -Oz"; empty: not optimised
+    bool unchanged = false;    // the module was there already, made from the same
     std::vector<wasm::Warning> warnings;
 };
 

@@ -2,13 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/hash.hpp"
 #include "toolchain/compile_cpp.hpp"
 #include "toolchain/messages.hpp"
 #include "toolchain/rust_flags.hpp"
+#include "toolchain/sources.hpp"
+#include "toolchain/workspace.hpp"
 
 namespace wasmplug::toolchain {
 
@@ -122,6 +127,30 @@ fs::path compile_go(const Project& project, const BuildOptions& options, const B
     return module;
 }
 
+// asc compiles all of its standard library each time, which takes seconds: the hash of everything
+// that it reads says whether it has to.
+std::string assemblyscript_inputs(const Project& project, const BuildOptions& options,
+                                  const fs::path& asc) {
+    const Sources sources(project);
+    const auto listed = sources.files();
+    std::set<fs::path> files(listed.begin(), listed.end());
+    // Any other text of the project too: a module may import from a folder of tests.
+    for (auto& text : find_files(project.directory,
+                                 [](const fs::path& path) { return path.extension() == ".ts"; })) {
+        files.insert(std::move(text));
+    }
+    // What npm has installed, with the compiler's own version.
+    files.insert(asc.parent_path().parent_path() / ".package-lock.json");
+    Sha256 hash;
+    hash.update(fs::weakly_canonical(asc).string() + (options.debug ? " debug" : " release"));
+    for (const auto& file : files) {
+        const std::string text = read_file_if_there(file).value_or("");
+        hash.update(fmt::format("\n{} {}\n", file.string(), text.size()));
+        hash.update(text);
+    }
+    return hash.hex();
+}
+
 fs::path compile_assemblyscript(const Project& project, const BuildOptions& options,
                                 const BuildWorld& world) {
     need("node", Language::assemblyscript, world);
@@ -129,9 +158,11 @@ fs::path compile_assemblyscript(const Project& project, const BuildOptions& opti
         options.compiler.empty() ? find_asc(project.directory) : fs::path(options.compiler);
     if (asc.empty()) {
         const std::string npm = need("npm", Language::assemblyscript, world);
-        const bool locked = fs::exists(project.directory / "package-lock.json");
+        // In a member's folder npm would leave out what the workspace's root asks for.
+        const fs::path root = npm_workspace(project.directory).value_or(project.directory);
+        const bool locked = fs::exists(root / "package-lock.json");
         ToolRun install{.argv = {npm, locked ? "ci" : "install", "--no-fund", "--no-audit"},
-                        .directory = project.directory};
+                        .directory = root};
         if (options.offline) {
             install.argv.emplace_back("--offline");
         }
@@ -144,11 +175,18 @@ fs::path compile_assemblyscript(const Project& project, const BuildOptions& opti
         }
     }
     const fs::path module = fs::absolute(raw_module(project));
+    const fs::path record = module.parent_path() / "made-from";
+    const std::string inputs = assemblyscript_inputs(project, options, asc);
+    if (fs::exists(module) && read_file_if_there(record) == inputs) {
+        world.verbose(fmt::format("{}: no source changed", project.name));
+        return module;
+    }
     run_tool({.argv = {asc.string(), "assembly/index.ts", "--target",
                        options.debug ? "debug" : "release", "--outFile",
                        module.lexically_relative(fs::absolute(project.directory)).string()},
               .directory = project.directory},
              world);
+    write_file(record, inputs);
     return module;
 }
 

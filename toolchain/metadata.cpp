@@ -89,6 +89,38 @@ bool is_dependency_table(std::string_view table) {
     return table.find("dependencies") != std::string_view::npos;
 }
 
+// Which dependency an entry of a dependency table is about, and what it says of it: `name = …`,
+// `name.path = …`, and `path = …` below [dependencies.name].
+struct DependencyEntry {
+    std::string name;
+    std::string path;
+    bool inherited = false;
+};
+
+DependencyEntry dependency_entry(std::string_view table, std::string_view key,
+                                 std::string_view value) {
+    constexpr std::string_view word = "dependencies.";
+    const auto at = table.rfind(word);
+    const std::string whole =
+        at == std::string_view::npos
+            ? std::string(key)
+            : std::string(table.substr(at + word.size())) + '.' + std::string(key);
+    const auto dot = whole.find('.');
+    const std::string field = dot == std::string::npos ? "" : whole.substr(dot + 1);
+    DependencyEntry entry{.name = whole.substr(0, dot)};
+    if (field.empty()) {
+        entry.path = inline_string(value, "path");
+        const auto inherits = value.find("workspace");
+        entry.inherited = value.starts_with('{') && inherits != std::string_view::npos &&
+                          value.find("true", inherits) != std::string_view::npos;
+    } else if (field == "path") {
+        entry.path = first_string(value);
+    } else if (field == "workspace") {
+        entry.inherited = value.starts_with("true");
+    }
+    return entry;
+}
+
 void take_entry(CargoManifest& manifest, std::string_view table, std::string_view key,
                 std::string_view value) {
     if (table == "package") {
@@ -113,9 +145,15 @@ void take_entry(CargoManifest& manifest, std::string_view table, std::string_vie
         const auto types = strings_in(value);
         manifest.is_cdylib = std::find(types.begin(), types.end(), "cdylib") != types.end();
     } else if (is_dependency_table(table)) {
-        const std::string path = key == "path" ? first_string(value) : inline_string(value, "path");
-        if (!path.empty()) {
-            manifest.paths.push_back(path);
+        DependencyEntry entry = dependency_entry(table, key, value);
+        if (table.starts_with("workspace.")) {
+            if (!entry.path.empty()) {
+                manifest.shared_paths[entry.name] = entry.path;
+            }
+        } else if (entry.inherited) {
+            manifest.inherited.push_back(entry.name);
+        } else if (!entry.path.empty()) {
+            manifest.paths.push_back(entry.path);
         }
     }
 }
@@ -158,28 +196,51 @@ CargoManifest read_cargo_manifest(std::string_view text) {
     return manifest;
 }
 
-std::string go_module_name(std::string_view go_mod) {
+std::string go_module_path(std::string_view go_mod) {
     for (const auto line : lines_of(go_mod)) {
         std::string_view text = trim(line.substr(0, line.find("//")));
         if (!text.starts_with("module")) {
             continue;
         }
         text = trim(text.substr(6));
-        if (text.size() > 1 && text.front() == '"') {
-            text = text.substr(1, text.size() - 2);
-        }
-        const auto last = text.rfind('/');
-        const std::string_view name = text.substr(last + 1);
-        const bool major = name.size() > 1 && name[0] == 'v' &&
-                           std::all_of(name.begin() + 1, name.end(),
-                                       [](unsigned char c) { return std::isdigit(c) != 0; });
-        if (major && last != std::string_view::npos) {
-            const std::string_view parent = text.substr(0, last);
-            return std::string(parent.substr(parent.rfind('/') + 1));
-        }
-        return std::string(name);
+        return std::string(text.size() > 1 && text.front() == '"' ? text.substr(1, text.size() - 2)
+                                                                  : text);
     }
     return {};
+}
+
+std::string go_module_name(std::string_view go_mod) {
+    const std::string text = go_module_path(go_mod);
+    const auto last = text.rfind('/');
+    const std::string name = text.substr(last + 1);
+    const bool major = name.size() > 1 && name[0] == 'v' &&
+                       std::all_of(name.begin() + 1, name.end(),
+                                   [](unsigned char c) { return std::isdigit(c) != 0; });
+    if (major && last != std::string::npos) {
+        const std::string parent = text.substr(0, last);
+        return parent.substr(parent.rfind('/') + 1);
+    }
+    return name;
+}
+
+std::vector<std::pair<std::string, std::string>> go_replaced_folders(std::string_view text) {
+    std::vector<std::pair<std::string, std::string>> replaced;
+    for (const auto line : lines_of(text)) {
+        std::string_view rule = trim(line.substr(0, line.find("//")));
+        if (rule.starts_with("replace")) {
+            rule = trim(rule.substr(7));
+        }
+        const auto arrow = rule.find("=>");
+        if (arrow == std::string_view::npos) {
+            continue;
+        }
+        const std::string_view folder = trim(rule.substr(arrow + 2));
+        if (folder.starts_with('.') || folder.starts_with('/')) {
+            const std::string_view module = rule.substr(0, rule.find_first_of(" \t"));
+            replaced.emplace_back(module, folder);
+        }
+    }
+    return replaced;
 }
 
 std::vector<std::string> go_work_folders(std::string_view go_work) {
@@ -215,14 +276,20 @@ NpmPackage read_npm_package(std::string_view text, std::string_view path) {
     NpmPackage package;
     package.identity = {text_of(document, "name"), text_of(document, "version"),
                         spdx_expression(text_of(document, "license"))};
+    package.full_name = package.identity.name;
     // "@scope/name" is a name for npm; the plugin's is what stands behind the scope.
     package.identity.name.erase(0, package.identity.name.rfind('/') + 1);
-    for (const char* list : {"dependencies", "devDependencies"}) {
+    for (const char* list :
+         {"dependencies", "devDependencies", "peerDependencies", "optionalDependencies"}) {
         const auto found = document.find(list);
-        package.uses_assemblyscript =
-            package.uses_assemblyscript ||
-            (found != document.end() && found->is_object() && found->contains("assemblyscript"));
+        if (found == document.end() || !found->is_object()) {
+            continue;
+        }
+        for (const auto& [name, version] : found->items()) {
+            package.dependencies[name] = version.is_string() ? version.get<std::string>() : "";
+        }
     }
+    package.uses_assemblyscript = package.dependencies.contains("assemblyscript");
     auto workspaces = document.value("workspaces", nlohmann::ordered_json::array());
     if (workspaces.is_object()) {
         workspaces = workspaces.value("packages", nlohmann::ordered_json::array());

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace wasmplug::toolchain {
@@ -24,9 +25,12 @@ struct CargoManifest {
     bool license_from_workspace = false;
     std::string workspace_version;  // [workspace.package] version
     std::string workspace_license;
-    std::vector<std::string> members;   // [workspace] members, globs as written
-    std::vector<std::string> excluded;  // [workspace] exclude
-    std::vector<std::string> paths;     // path = "…" of dependencies
+    std::vector<std::string> members;    // [workspace] members, globs as written
+    std::vector<std::string> excluded;   // [workspace] exclude
+    std::vector<std::string> paths;      // path = "…" of dependencies
+    std::vector<std::string> inherited;  // dependencies with workspace = true
+    // [workspace.dependencies]: name -> its path
+    std::map<std::string, std::string> shared_paths;
     bool has_workspace = false;
     bool is_cdylib = false;
 };
@@ -36,13 +40,21 @@ CargoManifest read_cargo_manifest(std::string_view text);
 // The last element of the module path, without a major version suffix.
 std::string go_module_name(std::string_view go_mod);
 
+// The module path; "" without one.
+std::string go_module_path(std::string_view go_mod);
+
+// `replace MODULE => ./FOLDER` of a go.mod or go.work: module and folder, as written.
+std::vector<std::pair<std::string, std::string>> go_replaced_folders(std::string_view text);
+
 // The folders that a go.work names.
 std::vector<std::string> go_work_folders(std::string_view go_work);
 
 struct NpmPackage {
     Identity identity;
+    std::string full_name;  // with its scope
     bool uses_assemblyscript = false;
-    std::vector<std::string> workspaces;  // globs as written
+    std::map<std::string, std::string> dependencies;  // of every kind: name -> version as written
+    std::vector<std::string> workspaces;              // globs as written
 };
 
 // Throws Error when the text is no JSON object.

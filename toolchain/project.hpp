@@ -27,7 +27,8 @@ struct Project {
 };
 
 // The project that `directory` itself is, or nothing. Which file says what:
-// Cargo.toml Rust, go.mod Go, package.json with assemblyscript, sources of C++.
+// Cargo.toml Rust, go.mod (here, or above a `package main`) Go, package.json with
+// assemblyscript, sources of C++.
 // Throws Error when the file that names the language cannot be understood.
 std::optional<Project> project_at(const std::filesystem::path& directory);
 
@@ -35,10 +36,7 @@ std::optional<Project> project_at(const std::filesystem::path& directory);
 // one when `directory` is a project. Sorted by folder. Throws Error when there is none.
 std::vector<Project> find_projects(const std::filesystem::path& directory);
 
-// The files that the module is made from, sorted: sources, metadata, lock files; not tests.
-std::vector<std::filesystem::path> sources_of(const Project& project);
-
-// A source that changed after the module was built, or nothing; also nothing without a module.
-std::optional<std::filesystem::path> newer_than_module(const Project& project);
+// By its ending.
+bool is_cpp_source(const std::filesystem::path& path);
 
 }  // namespace wasmplug::toolchain

@@ -108,7 +108,7 @@ TEST_F(Building, CompilesLinksOptimisesAndReports) {
 
 TEST_F(Building, GivesWasmOptTheFeaturesThatEnvoyTakesAndNoOther) {
     build_it();
-    const auto& argv = commands[2];
+    const auto& argv = commands[3];
     EXPECT_EQ(argv[0], "wasm-opt");
     EXPECT_EQ(std::count_if(argv.begin(), argv.end(),
                             [](const auto& word) { return word.starts_with("--enable-"); }),

@@ -120,31 +120,56 @@ TEST_F(ProjectFolder, OfSeveralLanguagesGivesEveryProjectBelow) {
     EXPECT_EQ(projects[2].name, "r");
 }
 
-TEST_F(ProjectFolder, KnowsWhenASourceIsNewerThanTheModule) {
-    put("go.mod", "module g\n");
-    put("main.go", "package main\n");
-    put("main_test.go", "package main\n");
-    const Project project = *project_at(root());
-    EXPECT_FALSE(newer_than_module(project)) << "nothing is built";
-    put("build/plugin.wasm", "x");
-    const auto built = fs::last_write_time(project.module());
-    for (const char* file : {"go.mod", "main.go", "main_test.go"}) {
-        fs::last_write_time(root() / file, built - std::chrono::seconds(10));
+TEST_F(ProjectFolder, ExpandsPatternsOfMembersAsCargoAndNpmDo) {
+    put("Cargo.toml",
+        "[workspace]\nmembers = [\"*-auth\", \"deep/**/p?\", \"plain\"]\n"
+        "exclude = [\"old-auth\"]\n");
+    for (const char* name :
+         {"edge-auth", "old-auth", "deep/p1", "deep/a/b/p2", "deep/a/other", "plain", ".h-auth"}) {
+        put(fs::path(name) / "Cargo.toml",
+            "[package]\nname = \"x\"\n[lib]\ncrate-type = [\"cdylib\"]\n");
     }
-    EXPECT_FALSE(newer_than_module(project));
-    fs::last_write_time(root() / "main_test.go", built + std::chrono::seconds(10));
-    EXPECT_FALSE(newer_than_module(project)) << "a test is no part of the module";
-    fs::last_write_time(root() / "main.go", built + std::chrono::seconds(10));
-    EXPECT_EQ(newer_than_module(project), root() / "main.go");
+    std::vector<std::string> found;
+    for (const auto& project : find_projects(root())) {
+        found.push_back(project.directory.lexically_relative(root()).string());
+    }
+    EXPECT_EQ(found, (std::vector<std::string>{"deep/a/b/p2", "deep/p1", "edge-auth", "plain"}));
 }
 
-TEST_F(ProjectFolder, CountsARustLibraryBesideItAmongItsSources) {
-    put("auth/Cargo.toml",
-        "[package]\nname = \"auth\"\n[dependencies]\nshared = { path = \"../shared\" }\n");
-    put("auth/src/lib.rs", "");
-    put("shared/src/lib.rs", "");
-    const auto sources = sources_of(*project_at(root() / "auth"));
-    EXPECT_EQ(sources.size(), 3u);
+TEST_F(ProjectFolder, OfACargoWorkspaceMayBeItsRootToo) {
+    const std::string plugin = "[package]\nname = \"x\"\n[lib]\ncrate-type = [\"cdylib\"]\n";
+    put("Cargo.toml", plugin + "[workspace]\nmembers = [\"other\"]\n");
+    put("other/Cargo.toml", plugin);
+    EXPECT_EQ(find_projects(root()).size(), 2u);
+}
+
+TEST_F(ProjectFolder, OfAnNpmWorkspaceIsNoLibraryThatAnotherMemberUses) {
+    put("package.json", R"({"workspaces": ["packages/*", "!packages/old"]})");
+    put("packages/a/package.json", R"({"name": "@x/a", "dependencies": {"@x/shared": "*"}})");
+    for (const char* name : {"shared", "old"}) {
+        put(fs::path("packages") / name / "package.json",
+            std::string(R"({"name": "@x/)") + name + "\"}");
+    }
+    for (const char* name : {"a", "shared", "old"}) {
+        put(fs::path("packages") / name / "assembly/index.ts", "");
+    }
+    const auto projects = find_projects(root());
+    ASSERT_EQ(projects.size(), 1u);
+    EXPECT_EQ(projects[0].name, "a");
+}
+
+TEST_F(ProjectFolder, OfAGoModuleIsEachFolderWithAMain) {
+    put("go.mod", "module example.com/plugins\n");
+    put("auth/plugin.go", "// Command auth.\npackage main\n");
+    put("cache/main.go", "package main\n");
+    put("internal/shared.go", "package internal\n");
+    put("tools/main_test.go", "package main\n");
+    const auto projects = find_projects(root());
+    ASSERT_EQ(projects.size(), 2u);
+    EXPECT_EQ(projects[0].name, "auth");
+    EXPECT_EQ(projects[1].name, "cache");
+    EXPECT_FALSE(project_at(root())) << "no main package is in its root";
+    EXPECT_FALSE(project_at(root() / "internal"));
 }
 
 }  // namespace
