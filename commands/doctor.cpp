@@ -51,9 +51,13 @@ std::string to_text(const DoctorResult& result, const Output::Style& style) {
         table.rows.push_back({mark, check.title, check.ok ? check.found : check.problem});
     }
     text += to_text(table);
-    for (const auto& check : result.checks) {
-        if (check.needed && !check.ok) {
-            text += fmt::format("\n{}: {}\n  {}\n", check.title, check.problem, check.mend);
+    // What is needed first; what another language needs is not worth a line here.
+    for (const bool needed : {true, false}) {
+        for (const auto& check : result.checks) {
+            if (!check.ok && check.needed == needed && check.relevant && !check.mend.empty()) {
+                text += fmt::format("\n{}: {}{}\n  {}\n", check.title, check.problem,
+                                    needed ? "" : " (not needed to build)", check.mend);
+            }
         }
     }
     return text + (result.lacks_something() ? "" : "\nnothing needed is missing\n");
@@ -162,7 +166,8 @@ std::vector<Check> check_registries(const std::vector<toolchain::Project>& proje
         if (!reference || !seen.insert(reference->name()).second) {
             continue;
         }
-        Check check{.id = "registry", .title = "registry " + reference->name()};
+        // Without it the project cannot be pushed: a registry that asks for nobody is no fault.
+        Check check{.id = "registry", .title = "registry " + reference->name(), .needed = true};
         try {
             const auto found =
                 credentials.find(reference->host, reference->repository, oci::Need::writing);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
@@ -41,6 +42,18 @@ std::string host_of_key(std::string key) {
         }
     }
     return key.substr(0, key.find('/'));
+}
+
+// What brings a helper, by Debian's name where Debian has it.
+std::string helper_mend(const std::string& helper) {
+    static const std::map<std::string, std::string> known{
+        {"ecr-login", "apt-get install amazon-ecr-credential-helper"},
+        {"pass", "apt-get install golang-docker-credential-helpers"},
+        {"secretservice", "apt-get install golang-docker-credential-helpers"},
+    };
+    const auto found = known.find(helper);
+    return found != known.end() ? found->second
+                                : "install it, or take the key out of the file and log in again";
 }
 
 std::optional<Credential> from_entry(const ordered_json& entry, const std::string& file) {
@@ -214,7 +227,7 @@ std::optional<Credential> Credentials::from_helper(const std::string& helper,
             file, helper, key, helper);
         if (need == Need::writing) {
             helped_.erase(known);
-            throw Error(text, "install it, or take the key out of the file and log in again");
+            throw Error(text, helper_mend(helper));
         }
         services_.out.warn(text, "going on without credentials");
     }

@@ -272,6 +272,7 @@ std::vector<Check> check_toolchains(const std::vector<Project>& projects, const 
         for (Check check : checks) {
             complete = complete && check.ok;
             check.needed = needed;
+            check.relevant = needed || projects.empty();
             all.push_back(std::move(check));
         }
         if (complete) {

@@ -12,10 +12,11 @@ struct Check {
     std::string id;     // stable: "rust-target"
     std::string title;  // "Rust's wasm32-unknown-unknown"
     bool ok = false;
-    bool needed = false;  // for the projects at hand
-    std::string found;    // version, path; empty when there is nothing
-    std::string problem;  // empty when ok
-    std::string mend;     // the one command
+    bool needed = false;   // for the projects at hand
+    bool relevant = true;  // false: only projects of another language would need it
+    std::string found;     // version, path; empty when there is nothing
+    std::string problem;   // empty when ok
+    std::string mend;      // the one command
 };
 
 // Looks at the tool chains, each with a real compilation of nothing where that is quick, so that

@@ -20,6 +20,8 @@ constexpr std::array table = std::to_array<KnownMessage>({
     {"rust-target", "can't find crate for `core`",
      "Rust's standard library for this target is not installed",
      "rustup target add wasm32-unknown-unknown", "apt-get install libstd-rust-dev-wasm32"},
+    {"rustc", "could not execute process `rustc", "rustc is not installed, or not on PATH",
+     "rustup default stable", "apt-get install rustc"},
     {"rust-old-target", "could not find specification for target \"wasm32-wasi\"",
      "newer Rust calls this target wasm32-wasip1", "wasmplug build --target wasm32-wasip1", ""},
     {"rust-linker", "linker `rust-lld` not found", "Rust's linker is not installed",

