@@ -83,6 +83,21 @@ bool is_leftover(const fs::path& name) {
            name == "node_modules";
 }
 
+// A template from elsewhere must not carry a file of this machine into a project that is shared.
+void refuse_outward(const fs::path& link, const fs::path& folder) {
+    const fs::path target = fs::weakly_canonical(link);
+    const fs::path relative = target.lexically_relative(fs::weakly_canonical(folder));
+    if (relative.empty() || *relative.begin() == "..") {
+        throw Error(
+            fmt::format("{} leads out of the template, to {}", link.string(), target.string()),
+            "put the file itself there");
+    }
+    if (fs::is_directory(target)) {
+        throw Error(fmt::format("{} is a link to a folder", link.string()),
+                    "put the folder itself there");
+    }
+}
+
 // Takes back what a failed run has written, in reverse.
 class Undo {
   public:
@@ -245,6 +260,9 @@ std::vector<NewFile> read_template_folder(const fs::path& folder) {
         if (is_leftover(entry->path().filename()) && entry->is_directory()) {
             entry.disable_recursion_pending();
             continue;
+        }
+        if (entry->is_symlink()) {
+            refuse_outward(entry->path(), folder);
         }
         if (!entry->is_regular_file()) {
             continue;

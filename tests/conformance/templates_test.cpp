@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,59 @@ std::set<std::string> own_metrics(const std::string& text) {
         names.insert(text.substr(at, end - at));
     }
     return names;
+}
+
+// What a host may answer that refuses: there is no such thing, not at this time, and what
+// capability_restriction_config answers. proxy-wasm for Rust reports only some of them and panics
+// on any other: what it reports is what its user can look at.
+std::vector<std::string> refusals(const std::string& language, const std::string& function) {
+    if (!function.starts_with("proxy_") || function == "proxy_set_effective_context") {
+        return {};  // WASI, and what says that the stream is gone: then nobody waits
+    }
+    if (language == "go") {
+        return {"internal_failure"};  // every start of a Go plugin takes a third of a second
+    }
+    if (language != "rust") {
+        return {"not_found", "bad_argument", "internal_failure"};
+    }
+    // src/hostcalls.rs of proxy-wasm 0.2.5
+    static const std::map<std::string, std::vector<std::string>> reported{
+        {"proxy_get_buffer_bytes", {"not_found"}},
+        {"proxy_get_header_map_value", {"not_found"}},
+        {"proxy_get_shared_data", {"not_found"}},
+        {"proxy_set_shared_data", {"cas_mismatch"}},
+        {"proxy_http_call", {"bad_argument", "internal_failure"}},
+        {"proxy_increment_metric", {"not_found", "bad_argument"}},
+    };
+    const auto found = reported.find(function);
+    return found == reported.end() ? std::vector<std::string>{} : found->second;
+}
+
+std::string refusal_test(const std::string& pattern, const std::string& rows) {
+    static const std::map<std::string, std::string> configurations{
+        {"response-headers", "{header_name: x-a, header_value: b, response_codes: [200]}"},
+        {"transform",
+         "{add_request_headers: {x-a: b}, remove_response_headers: [server], "
+         "log_request_body: true, replace_response_text: {a: b}}"},
+        {"ext-auth", "{auth_cluster: auth}"},
+        {"shared-cache", "{}"}};
+    // The cache has to do only with requests without a body or a person.
+    const std::string personal =
+        pattern == "shared-cache" ? "" : ", headers: {authorization: Bearer t}, body: hello";
+    const std::string upstream =
+        "        upstream: {headers: {server: x, content-type: text/plain}, body: aaa}\n";
+    const std::string steps =
+        "    calls:\n      - cluster: auth\n"
+        "        reply: {status: 200, headers: {x-auth-user: ann}}\n"
+        "    steps:\n      - request: {path: /a" +
+        personal + "}\n" + upstream + "      - request: {path: /a}\n" + upstream +
+        "      - request: {path: /a}\n" + upstream + "      - tick: 1\n";
+    return "wasmplug: 1\nplugin: {wasm: build/plugin.wasm, config: " + configurations.at(pattern) +
+           "}\ntests:\n  - name: nothing refuses\n" + steps +
+           "    expect: {outcome: {one_of: [ok, local_reply]}}\n"
+           "  - name: \"{function} = {status}\"\n    matrix:\n" +
+           rows + "    refuse: {\"{function}\": \"{status}\"}\n" + steps +
+           "    expect: {outcome: {one_of: [ok, local_reply, config_rejected]}}\n";
 }
 
 // The projects of one language lie in one workspace, so that what they share is built once.
@@ -96,6 +151,30 @@ class Templates : public testing::TestWithParam<std::string> {
         }
     }
 
+    // What the README says to type where there is no wasmplug leaves the module that the Dockerfile
+    // copies. Lines that fetch what is here already are left out.
+    void follow_readme(const std::string& pattern) {
+        if (GetParam() == "rust") {
+            // Without our flags the standard library would be built once more: cargo has left
+            // the module where the README fetches it from.
+            EXPECT_TRUE(fs::exists(cache_folder() / "cargo-target/wasm32-unknown-unknown/release" /
+                                   "response_headers.wasm"));
+            return;
+        }
+        const std::string readme = sandbox_.read(pattern + "/README.md");
+        const auto begin = readme.find("```sh\n", readme.find("Without wasmplug:")) + 6;
+        std::string script = "set -e\ncd " + pattern + "\nrm -rf build\n";
+        std::istringstream lines(readme.substr(begin, readme.find("```", begin) - begin));
+        for (std::string line; std::getline(lines, line);) {
+            if (line.starts_with("rustup ") || line.starts_with("npm install")) {
+                continue;
+            }
+            script += line + "\n";
+        }
+        passes(script);
+        EXPECT_TRUE(sandbox_.exists(pattern + "/build/plugin.wasm")) << script;
+    }
+
     // Every key of the schema is one of the plugin, with the same bounds: what the schema says of
     // some hundred configurations is what the plugin does with them.
     void check_configuration(const std::string& pattern) {
@@ -112,6 +191,25 @@ class Templates : public testing::TestWithParam<std::string> {
         const auto result = sandbox_.run({"test", file});
         EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
         EXPECT_EQ(result.out.find("\n0 passed"), std::string::npos) << result.out;
+        fs::remove(sandbox_.work() / file);
+    }
+
+    // Each host function that the module imports refuses in turn, all else works: the plugin still
+    // answers every request, or refuses its configuration.
+    void check_refusals(const std::string& pattern) {
+        const auto inspected = sandbox_.json({"inspect", pattern + "/build/plugin.wasm"});
+        std::string rows;
+        for (const auto& import : inspected["imports"]) {
+            const std::string name = import["name"];
+            for (const auto& status : refusals(GetParam(), name)) {
+                rows += "      - {function: " + name + ", status: " + status + "}\n";
+            }
+        }
+        ASSERT_NE(rows, "");
+        const std::string file = pattern + "/refusals.test.yaml";
+        sandbox_.write(file, refusal_test(pattern, rows));
+        const auto result = sandbox_.run({"test", file});
+        EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
         fs::remove(sandbox_.work() / file);
     }
 
@@ -166,10 +264,13 @@ TEST_P(Templates, BuildTestAndRunInBothHosts) {
         ASSERT_EQ(built.exit_code, 0) << built.err;
         run_tests(pattern, {});
         check_configuration(pattern);
+        check_refusals(pattern);
         const auto judged = sandbox_.run({"validate", pattern + "/plugin.yaml"});
         EXPECT_EQ(judged.exit_code, 0) << judged.out << judged.err;
     }
     check_natively();
+    follow_readme(patterns.front());
+    ASSERT_EQ(sandbox_.run({"build", patterns.front(), "-q"}).exit_code, 0);
     WASMPLUG_NEEDS(envoy_binary().has_value(), "envoy");
     for (const auto& pattern : patterns) {
         std::vector<std::string> engine = {"--engine", "envoy", "--envoy",

@@ -226,6 +226,23 @@ TEST(Scaffold, TakesEverythingBackWhenAWriteFails) {
     EXPECT_FALSE(fs::exists(root / "deep"));
 }
 
+TEST(Scaffold, FollowsNoLinkThatLeadsOutOfATemplate) {
+    const TemporaryDirectory directory;
+    const TemporaryDirectory elsewhere;
+    const fs::path root = directory.path();
+    write_file(elsewhere.path() / "secret", "s");
+    write_file(root / "a", "text");
+    fs::create_symlink("a", root / "b");
+    const auto files = read_template_folder(root);
+    ASSERT_EQ(files.size(), 2U);
+    EXPECT_EQ(files[1].text, "text") << "a link within it is a file of the project";
+    for (const fs::path& target : {elsewhere.path() / "secret", elsewhere.path(), root}) {
+        fs::create_symlink(target, root / "link");
+        EXPECT_THROW(read_template_folder(root), Error) << target;
+        fs::remove(root / "link");
+    }
+}
+
 TEST(Scaffold, ReadsATemplateOfTheUsersOwn) {
     const TemporaryDirectory directory;
     const fs::path root = directory.path();

@@ -59,7 +59,7 @@ type stream struct {
 func (s *stream) OnHttpRequestHeaders(int, bool) types.Action {
 	s.plugin.requests.addOne()
 	if err := proxywasm.RemoveHttpRequestHeader(userHeader); err != nil {
-		return s.withoutAnswer(fmt.Sprintf("%s cannot be removed: %v", userHeader, err))
+		return s.refuse(fmt.Sprintf("%s cannot be removed: %v", userHeader, err))
 	}
 	if err := s.ask(); err != nil {
 		return s.withoutAnswer(fmt.Sprintf("cluster %s cannot be called: %v", s.plugin.config.AuthCluster, err))
@@ -111,8 +111,7 @@ func (s *stream) answered(headers, _, _ int) {
 		return
 	}
 	if err := proxywasm.ResumeHttpRequest(); err != nil {
-		s.plugin.errors.addOne()
-		logf(levelError, "the request cannot be resumed: %v", err)
+		s.refuse(fmt.Sprintf("the request cannot be resumed: %v", err))
 	}
 }
 
@@ -142,11 +141,16 @@ func (s *stream) deny(status uint32, answer map[string]string) types.Action {
 }
 
 func (s *stream) withoutAnswer(why string) types.Action {
-	s.plugin.errors.addOne()
-	if s.plugin.config.FailureModeAllow {
-		logf(levelError, "%s; passed", why)
-		return types.ActionContinue
+	if !s.plugin.config.FailureModeAllow {
+		return s.refuse(why)
 	}
+	s.plugin.errors.addOne()
+	logf(levelError, "%s; passed", why)
+	return types.ActionContinue
+}
+
+func (s *stream) refuse(why string) types.Action {
+	s.plugin.errors.addOne()
 	logf(levelError, "%s; refused", why)
 	respond(503, nil, "authorization is unavailable\n")
 	return types.ActionPause

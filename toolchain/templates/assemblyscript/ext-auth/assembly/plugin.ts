@@ -55,7 +55,7 @@ class MyStream extends Stream {
   onRequestHeaders(_end: bool): Action {
     this.plugin.requests.add();
     if (requestHeaders.remove(userHeader) != Status.ok) {
-      return this.withoutAnswer(`${userHeader} cannot be removed`);
+      return this.refuse(`${userHeader} cannot be removed`);
     }
     const status = this.ask();
     if (status == Status.ok) return Action.pause;
@@ -73,8 +73,7 @@ class MyStream extends Stream {
           ? this.deny(statusForClient(status))
           : this.withoutAnswer(status < 0 ? "the service did not answer" : `the service answered ${status}`);
     if (action == Action.proceed && this.resumeRequest() != Status.ok) {
-      this.plugin.errors.add();
-      log(Level.error, "the request cannot be resumed");
+      this.refuse("the request cannot be resumed");
     }
   }
 
@@ -113,10 +112,15 @@ class MyStream extends Stream {
   }
 
   private withoutAnswer(why: string): Action {
-    const passes = this.config.failureModeAllow;
+    if (!this.config.failureModeAllow) return this.refuse(why);
     this.plugin.errors.add();
-    log(Level.error, why + (passes ? "; passed" : "; refused"));
-    if (passes) return Action.proceed;
+    log(Level.error, why + "; passed");
+    return Action.proceed;
+  }
+
+  private refuse(why: string): Action {
+    this.plugin.errors.add();
+    log(Level.error, why + "; refused");
     this.answer(503, "auth_unavailable", "authorization is unavailable\n", []);
     return Action.pause;
   }

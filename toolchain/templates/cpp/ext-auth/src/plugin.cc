@@ -30,7 +30,7 @@ class MyStream : public Stream {
   Action on_request_headers(bool) override {
     plugin_.requests.add();
     if (request_headers.remove(user_header) != Status::ok) {
-      return without_answer("the client's x-auth-user cannot be removed");
+      return refuse("the client's x-auth-user cannot be removed");
     }
     const Status status = ask();
     if (status == Status::ok) return Action::pause;
@@ -51,8 +51,7 @@ class MyStream : public Stream {
                                      : String("the service did not answer"));
     }
     if (action == Action::proceed && resume_request() != Status::ok) {
-      plugin_.errors.add();
-      log_error("the request cannot be resumed");
+      refuse("the request cannot be resumed");
     }
   }
 
@@ -98,9 +97,15 @@ class MyStream : public Stream {
   }
 
   Action without_answer(View why) const {
+    if (!config_.failure_mode_allow) return refuse(why);
     plugin_.errors.add();
-    log_error(why, config_.failure_mode_allow ? "; passed" : "; refused");
-    if (config_.failure_mode_allow) return Action::proceed;
+    log_error(why, "; passed");
+    return Action::proceed;
+  }
+
+  Action refuse(View why) const {
+    plugin_.errors.add();
+    log_error(why, "; refused");
     answer(503, "auth_unavailable", "authorization is unavailable\n", {});
     return Action::pause;
   }

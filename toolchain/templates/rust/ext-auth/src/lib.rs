@@ -91,7 +91,7 @@ impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end: bool) -> Action {
         self.active.requests.add_one();
         if let Err(status) = hostcalls::set_map_value(REQUEST, USER_HEADER, None) {
-            return self.without_answer(&format!("{USER_HEADER} cannot be removed: {status:?}"));
+            return self.refuse(&format!("{USER_HEADER} cannot be removed: {status:?}"));
         }
         match self.ask() {
             Ok(_) => Action::Pause,
@@ -120,8 +120,7 @@ impl Context for Stream {
         };
         if action == Action::Continue {
             if let Err(status) = hostcalls::resume_http_request() {
-                self.active.errors.add_one();
-                log::error!("the request cannot be resumed: {status:?}");
+                self.refuse(&format!("the request cannot be resumed: {status:?}"));
             }
         }
     }
@@ -180,11 +179,16 @@ impl Stream {
     }
 
     fn without_answer(&self, why: &str) -> Action {
-        self.active.errors.add_one();
-        if self.active.config.failure_mode_allow {
-            log::error!("{why}; passed");
-            return Action::Continue;
+        if !self.active.config.failure_mode_allow {
+            return self.refuse(why);
         }
+        self.active.errors.add_one();
+        log::error!("{why}; passed");
+        Action::Continue
+    }
+
+    fn refuse(&self, why: &str) -> Action {
+        self.active.errors.add_one();
         log::error!("{why}; refused");
         answer(503, vec![], "authorization is unavailable\n");
         Action::Pause
