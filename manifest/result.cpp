@@ -7,28 +7,9 @@
 #include <utility>
 
 namespace wasmplug::manifest {
-namespace {
-
-Verdict worst(const std::vector<Diagnostic>& findings, const Layer* layer) {
-    auto verdict = Verdict::ok;
-    for (const auto& finding : findings) {
-        if (layer != nullptr && finding.layer != *layer) {
-            continue;
-        }
-        if (finding.level == Level::error) {
-            return Verdict::error;
-        }
-        if (finding.level == Level::warning) {
-            verdict = Verdict::warning;
-        }
-    }
-    return verdict;
-}
-
-}  // namespace
 
 Verdict DocumentResult::verdict() const {
-    return skipped.empty() ? worst(findings, nullptr) : Verdict::skipped;
+    return skipped.empty() ? worst(findings) : Verdict::skipped;
 }
 
 Verdict DocumentResult::verdict(Layer layer) const {

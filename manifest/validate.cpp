@@ -167,22 +167,6 @@ void sort_by_place(std::vector<Finding>& findings) {
     });
 }
 
-Verdict worst(const std::vector<Finding>& findings, const Layer* layer) {
-    auto verdict = Verdict::ok;
-    for (const auto& finding : findings) {
-        if (layer != nullptr && finding.layer != *layer) {
-            continue;
-        }
-        if (finding.level == Level::error) {
-            return Verdict::error;
-        }
-        if (finding.level == Level::warning) {
-            verdict = Verdict::warning;
-        }
-    }
-    return verdict;
-}
-
 }  // namespace
 
 std::string_view to_string(Verdict verdict) {
@@ -200,7 +184,7 @@ std::string_view to_string(Verdict verdict) {
 }
 
 Verdict Checked::verdict() const {
-    return skipped.empty() ? worst(findings, nullptr) : Verdict::skipped;
+    return skipped.empty() ? worst(findings) : Verdict::skipped;
 }
 
 Verdict Checked::verdict(Layer layer) const {

@@ -28,6 +28,24 @@ enum class Verdict { ok, warning, error, skipped };
 
 std::string_view to_string(Verdict verdict);
 
+// Of findings of one layer, or of all.
+template <class Findings>
+Verdict worst(const Findings& findings, const Layer* layer = nullptr) {
+    auto verdict = Verdict::ok;
+    for (const auto& finding : findings) {
+        if (layer != nullptr && finding.layer != *layer) {
+            continue;
+        }
+        if (finding.level == Level::error) {
+            return Verdict::error;
+        }
+        if (finding.level == Level::warning) {
+            verdict = Verdict::warning;
+        }
+    }
+    return verdict;
+}
+
 // One document, or item of a List, and everything that is wrong with it.
 struct Checked {
     Object object;

@@ -44,12 +44,7 @@ class LayoutStore final : public Store {
             return std::nullopt;
         }
         const std::string where = (folder_ / blob_path(wanted.digest)).string();
-        verify_digest(*bytes, wanted.digest, where);
-        RawManifest raw;
-        raw.media_type = media_type_of(*bytes, wanted.media_type, where);
-        raw.bytes = std::move(*bytes);
-        raw.digest = wanted.digest;
-        return raw;
+        return verified_manifest(std::move(*bytes), wanted, where);
     }
 
     void read_blobs(const std::vector<BlobRead>& reads) override {

@@ -101,4 +101,14 @@ void verify_digest(std::string_view bytes, const std::string& digest, const std:
     verifier.finish();
 }
 
+RawManifest verified_manifest(std::string bytes, const Descriptor& wanted,
+                              const std::string& where) {
+    verify_digest(bytes, wanted.digest, where);
+    RawManifest raw;
+    raw.media_type = media_type_of(bytes, wanted.media_type, where);
+    raw.bytes = std::move(bytes);
+    raw.digest = wanted.digest;
+    return raw;
+}
+
 }  // namespace wasmplug::oci

@@ -39,4 +39,8 @@ void read_verified(const BodySource& body, const Descriptor& expected, const std
 // Throws when `bytes` are not what `digest` says; `where` begins the message.
 void verify_digest(std::string_view bytes, const std::string& digest, const std::string& where);
 
+// `bytes` as the manifest that `wanted` names. Throws when they are another, or none.
+RawManifest verified_manifest(std::string bytes, const Descriptor& wanted,
+                              const std::string& where);
+
 }  // namespace wasmplug::oci

@@ -30,6 +30,15 @@ std::string absence_hint(const Located& located) {
                : "a plugin written like this has git as its history: commit the file";
 }
 
+// What the file says now, where nobody remembers it.
+HistoryRow unrecorded(const State& state, const char* why, const char* status) {
+    return {.version = state.version,
+            .content = state.content,
+            .config = state.config,
+            .why = why,
+            .status = status};
+}
+
 void add_ledger_rows(History& history, const Ledger& ledger, const State& state) {
     const Revision* newest = ledger.newest();
     for (const auto& revision : ledger.revisions) {
@@ -58,17 +67,7 @@ void add_ledger_rows(History& history, const Ledger& ledger, const State& state)
         for (auto& row : history.rows) {
             row.status = row.status == "current" ? "superseded" : row.status;
         }
-        history.rows.push_back({.revision = 0,
-                                .version = state.version,
-                                .content = state.content,
-                                .config = state.config,
-                                .at = {},
-                                .by = {},
-                                .why = "changed by hand, not recorded",
-                                .rollback_of = 0,
-                                .status = "current",
-                                .bad = {},
-                                .commit = {}});
+        history.rows.push_back(unrecorded(state, "changed by hand, not recorded", "current"));
     }
 }
 
@@ -105,17 +104,7 @@ void add_git_rows(History& history, const std::vector<PastState>& past, const St
     if (!history.rows.empty() && history.rows.back().content == state.content) {
         history.rows.back().status = "current";
     } else {
-        history.rows.push_back({.revision = 0,
-                                .version = state.version,
-                                .content = state.content,
-                                .config = state.config,
-                                .at = {},
-                                .by = {},
-                                .why = "not committed",
-                                .rollback_of = 0,
-                                .status = "uncommitted",
-                                .bad = {},
-                                .commit = {}});
+        history.rows.push_back(unrecorded(state, "not committed", "uncommitted"));
     }
 }
 
