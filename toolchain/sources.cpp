@@ -67,7 +67,7 @@ std::vector<std::string> quoted_after(std::string_view text, std::string_view wo
     std::vector<std::string> found;
     for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at)) {
         at += word.size();
-        const auto open = text.find_first_not_of(" \t(", at);
+        const auto open = text.find_first_not_of(" \t(:", at);
         if (open == std::string_view::npos || (text[open] != '"' && text[open] != '\'')) {
             continue;
         }
@@ -281,6 +281,12 @@ void Sources::add_assemblyscript(const fs::path& package) {
         add_file(*root / "package.json");
         add_file(*root / "package-lock.json");
     }
+    fs::path config = package / "asconfig.json";
+    do {
+        const auto text = read_project_file(config);
+        const auto extended = quoted_after(text.value_or(""), "\"extends\"");
+        config = extended.empty() ? fs::path() : config.parent_path() / extended.front();
+    } while (!config.empty() && add_file(config));
     std::vector<fs::path> open{package};
     while (!open.empty()) {
         const fs::path at = std::move(open.back());

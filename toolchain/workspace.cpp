@@ -190,8 +190,10 @@ bool has_go_main(const fs::path& directory) {
         if (path.extension() != ".go" || path.stem().string().ends_with("_test")) {
             continue;
         }
-        if (const auto text = read_project_file(path);
-            text && ("\n" + *text).find("\npackage main") != std::string::npos) {
+        const auto text = read_project_file(path);
+        // A generator that `go run` runs lies among the files of a library.
+        if (text && ("\n" + *text).find("\npackage main") != std::string::npos &&
+            text->find("//go:build ignore") == std::string::npos) {
             return true;
         }
     }

@@ -163,6 +163,7 @@ TEST_F(ProjectFolder, OfAGoModuleIsEachFolderWithAMain) {
     put("auth/plugin.go", "// Command auth.\npackage main\n");
     put("cache/main.go", "package main\n");
     put("internal/shared.go", "package internal\n");
+    put("internal/gen.go", "//go:build ignore\n\npackage main\n");
     put("tools/main_test.go", "package main\n");
     const auto projects = find_projects(root());
     ASSERT_EQ(projects.size(), 2u);

@@ -119,13 +119,15 @@ TEST_F(SourcesOf, AnNpmMemberAreThePackagesThatItUsesAndWhatItImportsFromAbove) 
     put("p/b/package.json", R"({"name": "b"})");
     put("p/b/assembly/index.ts", "");
     put("l/index.ts", "");
+    put("p/a/asconfig.json", R"({"extends": "../../asconfig.base.json", "targets": {}})");
+    put("asconfig.base.json", R"({"extends": "./asconfig.base.json"})");
     put("common/x.ts", "export * from './y';\n");
     put("common/y.ts", "");
     put("common/z.ts", "");
-    EXPECT_EQ(sources_of("p/a"),
-              (Names{"common/x.ts", "common/y.ts", "l/index.ts", "p/a/assembly/index.ts",
-                     "p/a/package.json", "p/s/assembly/index.ts", "p/s/package.json",
-                     "package-lock.json", "package.json"}));
+    EXPECT_EQ(sources_of("p/a"), (Names{"asconfig.base.json", "common/x.ts", "common/y.ts",
+                                        "l/index.ts", "p/a/asconfig.json", "p/a/assembly/index.ts",
+                                        "p/a/package.json", "p/s/assembly/index.ts",
+                                        "p/s/package.json", "package-lock.json", "package.json"}));
 }
 
 TEST_F(SourcesOf, ACppPluginAreTheHeadersThatItIncludesFromAbove) {
