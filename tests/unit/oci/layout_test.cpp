@@ -125,6 +125,22 @@ TEST_P(LocalStoreTest, NamesADamagedBlob) {
     EXPECT_THROW(open("d")->write(damaged, {"1"}), Error);
 }
 
+TEST_P(LocalStoreTest, RefusesAManifestThatIsNotItsDigest) {
+    const Image image = test::small_image("one");
+    open("d")->write(image, {"1"});
+    const fs::path file = GetParam()
+                              ? folder_.path() / "d"
+                              : folder_.path() / "d/blobs/sha256" / image.manifest.digest.substr(7);
+    std::string bytes = read_file(file);
+    const auto at = bytes.find(image.manifest.bytes);
+    ASSERT_NE(at, std::string::npos);
+    // Still a manifest, but of another layer.
+    char& digit = bytes[bytes.find(image.blobs[0].descriptor.digest, at) + 7];
+    digit = digit == '0' ? '1' : '0';
+    write_file(file, bytes);
+    EXPECT_THROW(open("d")->manifest("1"), Error);
+}
+
 INSTANTIATE_TEST_SUITE_P(FolderAndArchive, LocalStoreTest, testing::Bool(),
                          [](const auto& made) { return made.param ? "Archive" : "Folder"; });
 

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "release/history.hpp"
 
 namespace wasmplug::release {
 namespace {
@@ -63,6 +64,30 @@ TEST_F(GitHistoryTest, FollowsRenamesAndNamesThePathOfThatTime) {
               "first=one\ntwo\nthree\n@a.yaml ");
     EXPECT_FALSE(history.shallow);
     EXPECT_EQ(history.absence, "");
+}
+
+TEST_F(GitHistoryTest, TellsAReturnFromAChangeThatIsNotCommitted) {
+    const auto plugin = [](const std::string& tag) {
+        return "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n"
+               "metadata: {name: p}\nspec: {url: oci://r.example/p:" +
+               tag + "}\n";
+    };
+    const fs::path path = repository_ / "p.yaml";
+    const auto statuses = [&] {
+        const auto located = locate(yaml::File::read(path));
+        std::string all;
+        for (const auto& row : history_of(located.at(0), HistorySource::git, services_).rows) {
+            all += row.version + "=" + row.status + " ";
+        }
+        return all;
+    };
+    commit("p.yaml", plugin("1"), "first");
+    commit("p.yaml", plugin("2"), "second");
+    EXPECT_EQ(statuses(), "1=superseded 2=current ");
+    write_file(path, plugin("3"));
+    EXPECT_EQ(statuses(), "1=superseded 2=superseded 3=uncommitted ");
+    commit("p.yaml", plugin("1"), "back");
+    EXPECT_EQ(statuses(), "1=superseded 2=bad 1=current ");
 }
 
 TEST_F(GitHistoryTest, AMergeIsOneStepOfTheBranchItWasMergedInto) {
