@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <map>
 #include <set>
@@ -24,8 +25,10 @@ namespace {
 using namespace plugintest;
 using namespace std::chrono_literals;
 
-// A stream that nothing moves for this long, beyond all delays of the case, is stuck.
-constexpr auto idle = 1s;
+// A stream that nothing moves for this long, beyond all delays of the case, is stuck. A machine
+// that is busy with something else may keep Envoy waiting for a second.
+constexpr auto idle = 2s;
+constexpr std::string_view idle_flag = "SI";  // %RESPONSE_FLAGS% of the idle timeout
 // After a response: the plugin's on_log and on_done, calls that outlive their stream.
 constexpr auto linger = 60ms;
 
@@ -98,9 +101,9 @@ class Run {
             return refusal(refused);
         }
         loopback_.serve(linger, services_.cancel);
-        seen.start_logs = start_logs(take_logs());
+        seen.start_logs = take_logs();
         for (const auto& step : test_.steps) {
-            seen.steps.push_back(run_step(step));
+            seen.steps.push_back(hangs_ ? hanging() : run_step(step));
             const Outcome outcome = seen.steps.back().outcome;
             const bool bad = outcome != Outcome::ok && outcome != Outcome::local_reply;
             if (seen.outcome == Outcome::ok || (bad && seen.outcome == Outcome::local_reply)) {
@@ -116,7 +119,8 @@ class Run {
         seen.metrics = metrics();
         seen.unseen = {"shared_data", "queues", "limits"};
         for (const auto& entry : server_->log()) {
-            if (entry.component == "wasm" && (entry.level == "trace" || plugin_words(entry))) {
+            if (entry.component == "wasm" && server_->by_worker(entry) &&
+                (entry.level == "trace" || plugin_words(entry))) {
                 seen.trace.push_back(entry.text);
             }
         }
@@ -145,8 +149,8 @@ class Run {
             }
             Cluster cluster{.name = name, .http2 = targets.grpc()};
             if (cluster.http2 && answer) {
-                cluster.bridge =
-                    fmt::format("@wasmplug-{}-bridge-{}", ::getpid(), bootstrap.clusters.size());
+                static std::atomic<unsigned> bridges = 0;  // of this process, in any thread
+                cluster.bridge = fmt::format("@wasmplug-{}-bridge-{}", ::getpid(), ++bridges);
             }
             cluster.endpoint = loopback_.add_service(name, std::move(answer));
             bootstrap.clusters.push_back(std::move(cluster));
@@ -177,8 +181,11 @@ class Run {
         seen.outcome = Outcome::load_failed;
         std::vector<LogEntry> log = refused.log();
         for (const auto& entry : log) {
-            if (entry.text.find("Failed to configure base Wasm plugin") != std::string::npos ||
-                entry.text.find("Failed to start base Wasm") != std::string::npos) {
+            // A callback that trapped said neither yes nor no.
+            const bool said_no =
+                entry.text.find("Failed to configure base Wasm plugin") != std::string::npos ||
+                entry.text.find("Failed to start base Wasm") != std::string::npos;
+            if (said_no && !seen.message.starts_with("Function: ")) {
                 seen.outcome = Outcome::config_rejected;
             }
         }
@@ -199,45 +206,53 @@ class Run {
 
     // With one worker an Envoy configures a plugin three times: in a canary, on the main thread,
     // on the worker; before them, a VM that others are cloned from only runs _initialize. A test
-    // speaks of what one VM says.
-    static std::vector<Log> start_logs(std::vector<Log> logs) {
-        for (std::size_t first = 0; first < logs.size(); ++first) {
-            const std::size_t third = (logs.size() - first) / 3;
-            if ((logs.size() - first) % 3 != 0 || third < first) {
-                continue;
-            }
-            const auto block = [&](std::size_t number) {
-                return logs.begin() + static_cast<std::ptrdiff_t>(first + number * third);
-            };
-            const auto same = [](const Log& a, const Log& b) {
-                return a.text == b.text;
-            };
-            if (std::equal(logs.begin(), block(0), block(0), same) &&
-                std::equal(block(0), block(1), block(1), same) &&
-                std::equal(block(1), block(2), block(2), same)) {
-                return {block(2), logs.end()};
-            }
-        }
-        return logs;
-    }
-
+    // speaks of what one VM says, the worker's.
     std::vector<Log> take_logs() {
         const auto all = server_->log();
-        const std::vector<LogEntry> fresh(all.begin() + static_cast<std::ptrdiff_t>(log_read_),
-                                          all.end());
-        log_read_ = all.size();
+        std::vector<LogEntry> fresh;
+        for (; log_read_ < all.size(); ++log_read_) {
+            if (all[log_read_].component == "wasm" && server_->by_worker(all[log_read_])) {
+                fresh.push_back(all[log_read_]);
+            }
+        }
         plugin_replied_ = false;
+        trapped_ = false;
+        without_response_.clear();
         for (const auto& entry : fresh) {
             plugin_replied_ =
                 plugin_replied_ ||
-                (entry.component == "wasm" &&
-                 entry.text.find("env.proxy_send_local_response(") != std::string::npos);
-            if (entry.component == "wasm" && entry.level == "error" &&
-                entry.text.starts_with("Function: ") && trap_.empty()) {
-                trap_ = entry.text;
+                entry.text.find("env.proxy_send_local_response(") != std::string::npos;
+            follow(entry);
+            const bool of_response =
+                !inside_.empty() && inside_.front().starts_with("proxy_on_response_");
+            auto words = words_of({entry});
+            if (!of_response && !words.empty()) {
+                without_response_.push_back(std::move(words.front()));
             }
         }
         return words_of(fresh);
+    }
+
+    // Which callback the worker is in, and the trap that ended one.
+    void follow(const LogEntry& entry) {
+        constexpr std::string_view enters = "[host->vm] ";
+        if (entry.text.starts_with(enters)) {
+            inside_.push_back(
+                entry.text.substr(enters.size(), entry.text.find('(') - enters.size()));
+        } else if (entry.text.starts_with("[host<-vm] ") && !inside_.empty()) {
+            inside_.pop_back();
+        } else if (entry.level == "error" && entry.text.starts_with("Function: ")) {
+            inside_.clear();
+            trapped_ = true;
+            trap_ = trap_.empty() ? entry.text : trap_;
+        }
+    }
+
+    // A plugin that never comes back takes its worker with it: nobody is answered any more.
+    static StepObserved hanging() {
+        StepObserved seen;
+        seen.outcome = Outcome::stuck;
+        return seen;
     }
 
     StepObserved run_step(const Step& step) {
@@ -248,8 +263,8 @@ class Run {
         }
         const std::size_t finished = server_->access_log().size();
         const auto exchange =
-            loopback_.exchange(server_->address(), *step.request, step.client_leaves,
-                               idle * 4 + longest_delay(test_), linger, services_.cancel);
+            loopback_.exchange(server_->address(), *step.request, step.client_leaves, patience(),
+                               linger, services_.cancel);
         for (const auto& one : exchange.seen) {
             if (one.service.empty()) {
                 seen.upstream_request = one.request;
@@ -262,10 +277,24 @@ class Run {
         seen.response = exchange.response;
         const AccessLine ended = access_line(finished, exchange);
         seen.logs = take_logs();
+        if (ended.flags == idle_flag && !seen.upstream_request) {
+            seen.logs = std::move(without_response_);
+        }
         seen.response_details = ended.details == "-" ? "" : ended.details;
         seen.outcome = outcome_of(exchange, ended);
-        if (seen.outcome == Outcome::stuck) {
-            seen.response.reset();  // the 504 is the idle timeout's, which only we made so short
+        if (!exchange.response && !exchange.cut && !inside_.empty()) {
+            hangs_ = true;
+            seen.outcome = Outcome::out_of_fuel;
+            trap_ = fmt::format("Function: {} did not end within {} s", inside_.back(),
+                                std::chrono::ceil<std::chrono::seconds>(patience()).count());
+        }
+        if (seen.outcome == Outcome::stuck || ended.flags == idle_flag) {
+            // The 504 is the idle timeout's, which only we made so short, or the 503 of a dead VM
+            // that it came by.
+            if (!exchange.cut) {  // after headers of the upstream's, there is no such reply
+                seen.response.reset();
+            }
+            seen.response_details = "stream_idle_timeout";
         }
         if (seen.outcome == Outcome::local_reply && seen.response) {
             seen.local_reply = local_reply_of(*seen.response, seen.response_details);
@@ -298,11 +327,13 @@ class Run {
         return call;
     }
 
+    std::chrono::milliseconds patience() const { return idle * 4 + longest_delay(test_); }
+
     Outcome outcome_of(const Loopback::Exchange& exchange, const AccessLine& ended) const {
-        if (ended.details == "wasm_fail_stream") {
+        if (ended.details == "wasm_fail_stream" || trapped_) {
             return Outcome::crash;
         }
-        if (ended.details == "stream_idle_timeout") {
+        if (ended.flags == idle_flag) {
             return Outcome::stuck;
         }
         if (exchange.cut || !exchange.response || exchange.left) {
@@ -355,7 +386,13 @@ class Run {
     std::size_t log_read_ = 0;
     std::string trap_;
     bool endless_ = false;
-    bool plugin_replied_ = false;  // in the exchange whose log was read last
+    bool plugin_replied_ = false;      // in the exchange whose log was read last
+    bool trapped_ = false;             // likewise
+    std::vector<std::string> inside_;  // callbacks that have not returned, the innermost last
+    bool hangs_ = false;
+    // What was logged outside of response callbacks in the exchange whose log was read last: those
+    // that the idle timeout's own reply went through are nobody's business.
+    std::vector<Log> without_response_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace wasmplug::envoy {
 namespace {
@@ -16,14 +17,19 @@ std::optional<LogEntry> parse_log_line(std::string_view line) {
         return std::nullopt;
     }
     line.remove_prefix(1);
-    const std::size_t first = line.find('|');
-    const std::size_t second = first == std::string_view::npos ? first : line.find('|', first + 1);
-    if (second == std::string_view::npos) {
-        return std::nullopt;
+    std::array<std::string, 3> parts;
+    for (auto& part : parts) {
+        const std::size_t bar = line.find('|');
+        if (bar == std::string_view::npos) {
+            return std::nullopt;
+        }
+        part = line.substr(0, bar);
+        line.remove_prefix(bar + 1);
     }
-    return LogEntry{.level = std::string(line.substr(0, first)),
-                    .component = std::string(line.substr(first + 1, second - first - 1)),
-                    .text = std::string(line.substr(second + 1))};
+    return LogEntry{.thread = std::move(parts[0]),
+                    .level = std::move(parts[1]),
+                    .component = std::move(parts[2]),
+                    .text = std::string(line)};
 }
 
 std::optional<AccessLine> parse_access_line(std::string_view line) {

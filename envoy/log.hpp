@@ -8,9 +8,10 @@ namespace wasmplug::envoy {
 
 // Given to `envoy --log-format`: what parse_log_line() reads. The mark tells a new entry from
 // the further lines of one (backtraces).
-inline constexpr std::string_view log_format = "\x01%l|%n|%v";
+inline constexpr std::string_view log_format = "\x01%t|%l|%n|%v";
 
 struct LogEntry {
+    std::string thread;     // the kernel's number
     std::string level;      // "trace", "debug", "info", "warning", "error", "critical"
     std::string component;  // "wasm", "main", "config" ...
     std::string text;       // further lines are joined by line breaks

@@ -167,6 +167,10 @@ std::string Server::admin(const std::string& path, const std::string& method) co
     return answer.body;
 }
 
+bool Server::by_worker(const LogEntry& entry) const {
+    return entry.thread != std::to_string(child_->pid());  // Linux numbers the first one so
+}
+
 std::vector<LogEntry> Server::log() const {
     const std::scoped_lock lock(mutex_);
     return log_;

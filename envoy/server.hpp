@@ -60,6 +60,10 @@ class Server {
     // GET (or POST) of the admin interface: "/stats?filter=wasm".
     std::string admin(const std::string& path, const std::string& method = "GET") const;
 
+    // The worker that serves requests logged this, not the main thread, on which a plugin runs in
+    // VMs of its own.
+    bool by_worker(const LogEntry& entry) const;
+
     // All of its log so far.
     std::vector<LogEntry> log() const;
 

@@ -38,17 +38,23 @@ bool parse_size(std::string_view text, int base, std::size_t& value) {
 
 void WireReader::start_line(std::string_view text) {
     const std::size_t first = text.find(' ');
-    const std::size_t second = first == std::string_view::npos ? first : text.find(' ', first + 1);
     if (first == std::string_view::npos) {
         state_ = State::broken;
         return;
     }
     started_ = true;
     if (kind_ == Kind::request) {
-        message_.headers = {{":method", std::string(text.substr(0, first))},
-                            {":path", std::string(text.substr(first + 1, second - first - 1))}};
+        // A plugin may have put blanks into method and path, and Envoy sends them as they are: a
+        // path begins with a slash, and the version is what comes last.
+        const std::size_t slash = text.find(" /");
+        const std::size_t method = slash == std::string_view::npos ? first : slash;
+        const std::size_t path = std::max(text.rfind(' '), method + 1);
+        message_.headers = {{":method", std::string(text.substr(0, method))},
+                            {":path", std::string(text.substr(method + 1, path - method - 1))}};
     } else {
-        message_.headers = {{":status", std::string(text.substr(first + 1, 3))}};
+        // A plugin's own status may have more or fewer digits than three.
+        const std::size_t end = text.find(' ', first + 1);
+        message_.headers = {{":status", std::string(text.substr(first + 1, end - first - 1))}};
         if (!text.starts_with("HTTP/1.")) {
             state_ = State::broken;
         }
@@ -74,11 +80,13 @@ void WireReader::field(Message& message, std::string_view text, bool trailer) {
 
 void WireReader::body_begins() {
     const std::string status = plugintest::first_header(message_.headers, ":status");
-    if (status.starts_with('1')) {  // 100 Continue, 103 Early Hints: the answer comes after it
+    if (status.size() == 3 &&
+        status.starts_with('1')) {  // 100 Continue, 103 Early Hints: the answer comes after it
         message_ = {};
         started_ = false;
         return;
     }
+    headers_complete_ = true;
     const std::string coding = plugintest::first_header(message_.headers, "transfer-encoding");
     const std::string length = plugintest::first_header(message_.headers, "content-length");
     if (head_ || status == "204" || status == "304") {

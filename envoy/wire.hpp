@@ -24,7 +24,7 @@ class WireReader {
     // The connection was closed; ends a response whose body ends with it.
     void close();
 
-    bool headers_complete() const { return state_ > State::headers; }
+    bool headers_complete() const { return headers_complete_; }
 
     bool complete() const { return state_ == State::done; }
 
@@ -49,6 +49,7 @@ class WireReader {
     std::size_t left_ = 0;  // bytes of the body or of its chunk
     std::string authority_;
     bool started_ = false;
+    bool headers_complete_ = false;
     plugintest::Message message_;
 };
 

@@ -274,11 +274,12 @@ Status Calls::http(Vm& vm, std::uint32_t root, HttpCall call, std::uint32_t& tok
     }
     auto reply =
         has_hosts(call.cluster) ? reply_to(call.cluster, call.request, false) : CallReply{};
+    const std::uint32_t number = vm.next_token(http_kind);  // of a call that fails at once, too
     if (!has_hosts(call.cluster) || reply.kind == CallReply::Kind::overflow) {
         ++world_.situations["http_call.rejected"];
         return Status::internal_failure;
     }
-    token = world_.next_token(http_kind);
+    token = number;
     schedule(vm, root, token, Kind::http, std::move(reply), call.timeout_ms);
     return Status::ok;
 }
@@ -303,30 +304,32 @@ Status Calls::grpc(Vm& vm, std::uint32_t root, GrpcCall call, std::uint32_t& tok
         world_.calls->push_back(seen);
     }
     auto reply = reply_to(cluster, seen.request, true);
-    token = world_.next_token(call.stream ? grpc_stream_kind : grpc_call_kind);
+    token = vm.next_token(call.stream ? grpc_stream_kind : grpc_call_kind);
     streams_.push_back({&vm, token, call.stream});
     schedule(vm, root, token, call.stream ? Kind::grpc_stream : Kind::grpc_call, std::move(reply),
              call.timeout_ms);
     return Status::ok;
 }
 
-bool Calls::open(std::uint32_t token) const {
-    return std::any_of(streams_.begin(), streams_.end(),
-                       [&](const auto& stream) { return stream.token == token; });
-}
-
-void Calls::close(std::uint32_t token) {
-    std::erase_if(streams_, [&](const auto& stream) { return stream.token == token; });
-    std::erase_if(events_, [&](const auto& event) {
-        return event.token == token && event.kind != Kind::http;
+bool Calls::open(const Vm& vm, std::uint32_t token) const {
+    return std::any_of(streams_.begin(), streams_.end(), [&](const auto& stream) {
+        return stream.vm == &vm && stream.token == token;
     });
 }
 
-Status Calls::grpc_send(std::uint32_t token, std::string_view message, bool) {
+void Calls::close(const Vm& vm, std::uint32_t token) {
+    std::erase_if(streams_,
+                  [&](const auto& stream) { return stream.vm == &vm && stream.token == token; });
+    std::erase_if(events_, [&](const auto& event) {
+        return event.vm == &vm && event.token == token && event.kind != Kind::http;
+    });
+}
+
+Status Calls::grpc_send(const Vm& vm, std::uint32_t token, std::string_view message, bool) {
     if ((token & kind_mask) != grpc_stream_kind) {
         return Status::bad_argument;
     }
-    if (!open(token)) {
+    if (!open(vm, token)) {
         return Status::not_found;
     }
     if (world_.calls != nullptr) {
@@ -340,29 +343,29 @@ Status Calls::grpc_send(std::uint32_t token, std::string_view message, bool) {
     return Status::ok;
 }
 
-Status Calls::grpc_close(std::uint32_t token) {
+Status Calls::grpc_close(const Vm& vm, std::uint32_t token) {
     const auto kind = token & kind_mask;
     if (kind != grpc_stream_kind && kind != grpc_call_kind) {
         return Status::bad_argument;
     }
-    if (!open(token)) {
+    if (!open(vm, token)) {
         return Status::not_found;
     }
     if (kind == grpc_call_kind) {
-        close(token);  // a stream's answer still comes: only our side is closed
+        close(vm, token);  // a stream's answer still comes: only our side is closed
     }
     return Status::ok;
 }
 
-Status Calls::grpc_cancel(std::uint32_t token) {
+Status Calls::grpc_cancel(const Vm& vm, std::uint32_t token) {
     const auto kind = token & kind_mask;
     if (kind != grpc_stream_kind && kind != grpc_call_kind) {
         return Status::bad_argument;
     }
-    if (!open(token)) {
+    if (!open(vm, token)) {
         return Status::not_found;
     }
-    close(token);
+    close(vm, token);
     return Status::ok;
 }
 
@@ -432,13 +435,13 @@ void Calls::deliver_http(const Event& event) {
 
 void Calls::deliver_grpc(const Event& event) {
     Root* root = event.vm->root_by_id(event.root);
-    if (root == nullptr || !open(event.token)) {
+    if (root == nullptr || !open(*event.vm, event.token)) {
         return;
     }
     const auto& reply = event.reply;
     const GrpcEnd end = grpc_end(reply);
     const auto finish = [&] {
-        close(event.token);
+        close(*event.vm, event.token);
         root->status_code = static_cast<std::uint32_t>(end.status);
         root->status_message = end.message;
         event.vm->deliver("proxy_on_grpc_close", event.root,
@@ -455,7 +458,7 @@ void Calls::deliver_grpc(const Event& event) {
     const auto& messages = reply.message.body;
     if (event.kind == Kind::grpc_call) {
         if (answered) {
-            close(event.token);
+            close(*event.vm, event.token);
             receive(messages.empty() ? "" : messages.back());  // of several, Envoy keeps the last
         } else {
             finish();
@@ -463,7 +466,7 @@ void Calls::deliver_grpc(const Event& event) {
         return;
     }
     deliver_grpc_stream(event, end.headers, grpc_trailers(reply, end), answered, receive);
-    if (open(event.token)) {
+    if (open(*event.vm, event.token)) {
         finish();
     }
 }
@@ -482,12 +485,12 @@ void Calls::deliver_grpc_stream(const Event& event, bool headers, Headers traile
                       {event.token, first.size()}, initial);
     if (answered) {
         for (const auto& message : event.reply.message.body) {
-            if (open(event.token)) {
+            if (open(*event.vm, event.token)) {
                 receive(message);
             }
         }
     }
-    if (open(event.token)) {
+    if (open(*event.vm, event.token)) {
         Delivery trailing;
         trailing.trailers = &trailers;
         event.vm->deliver("proxy_on_grpc_receive_trailing_metadata", event.root,

@@ -38,9 +38,9 @@ class Calls {
     };
 
     Status grpc(Vm& vm, std::uint32_t root, GrpcCall call, std::uint32_t& token);
-    Status grpc_send(std::uint32_t token, std::string_view message, bool end);
-    Status grpc_close(std::uint32_t token);
-    Status grpc_cancel(std::uint32_t token);
+    Status grpc_send(const Vm& vm, std::uint32_t token, std::string_view message, bool end);
+    Status grpc_close(const Vm& vm, std::uint32_t token);
+    Status grpc_cancel(const Vm& vm, std::uint32_t token);
 
     // Drops what a VM waits for: it is going away.
     void forget(const Vm* vm);
@@ -82,8 +82,8 @@ class Calls {
     void deliver_grpc(const Event& event);
     void deliver_grpc_stream(const Event& event, bool headers, Headers trailers, bool answered,
                              const std::function<void(const std::string&)>& receive);
-    bool open(std::uint32_t token) const;
-    void close(std::uint32_t token);
+    bool open(const Vm& vm, std::uint32_t token) const;
+    void close(const Vm& vm, std::uint32_t token);
 
     World& world_;
     std::vector<Event> events_;

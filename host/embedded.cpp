@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/terminal.hpp"
+#include "host/arrival.hpp"
 #include "host/calls.hpp"
 #include "host/imports.hpp"
 #include "host/stream.hpp"
@@ -126,20 +127,28 @@ class Session {
         if (!world_.side_effects) {
             return std::nullopt;
         }
-        observed_.start_logs.clear();
         std::vector<std::unique_ptr<Vm>> main_thread;
         for (int round = 0; round < 2; ++round) {
+            observed_.start_logs.clear();
+            world_.trace.clear();
             for (auto& machine : machines_) {
                 if (round == 0) {
                     // What has run so far was the canary.
                     retire(machine);
                 } else {
+                    machine.vm->mute();
                     main_thread.push_back(std::move(machine.vm));
                 }
-                observed_.start_logs.clear();
-                if (auto failure = boot(machine)) {
-                    main_thread_ = std::move(main_thread);
+                const auto failure = boot(machine);
+                if (failure && round == 0) {
                     return failure;
+                }
+                if (failure) {
+                    // Envoy is up by then, and requests pass without the plugin, whatever its
+                    // failure policy.
+                    observed_.message = failure->message;
+                    machine.vm->shut_down();
+                    retire(machine);
                 }
             }
         }
@@ -152,6 +161,10 @@ class Session {
         for (const auto& step : world_.test.steps) {
             observed_.steps.emplace_back();
             StepObserved& seen = observed_.steps.back();
+            if (hangs_) {  // and with the worker everything that it serves
+                seen.outcome = Outcome::stuck;
+                continue;
+            }
             world_.logs = &seen.logs;
             world_.calls = &seen.calls;
             refuel();
@@ -195,7 +208,7 @@ class Session {
         const auto token = world_.queues.find(vm_id, item.queue);
         if (auto* queue = token ? world_.queues.get(*token) : nullptr) {
             queue->items.push_back(item.data);
-            queue->announced = false;
+            ++queue->announcements;
         }
     }
 
@@ -207,7 +220,7 @@ class Session {
         for (const auto& plugin : world_.test.plugins) {
             for (auto& machine : machines_) {
                 for (std::size_t i = 0; i < machine.plugins.size(); ++i) {
-                    if (machine.plugins[i] == &plugin) {
+                    if (machine.vm && machine.plugins[i] == &plugin) {
                         const auto& roots = machine.vm->roots();
                         members.push_back({machine.vm.get(), i < roots.size() ? roots[i].id : 0});
                     }
@@ -216,7 +229,7 @@ class Session {
         }
         Stream stream(world_, members);
         Message request = *step.request;
-        add_request_headers(request.headers);
+        receive_request_headers(request.headers, world_.next_request_id());
         stream.send_request(request);
         const auto limit = world_.now + world_.test.envoy.stream_idle_timeout;
         const auto patience = step.client_leaves ? world_.now + *step.client_leaves : limit;
@@ -229,12 +242,16 @@ class Session {
             answer(step, stream);
         }
         wait(patience, [&] { return stream.over(); });
+        if (!stream.over() && std::any_of(machines_.begin(), machines_.end(), hangs)) {
+            stream.hang();
+        }
         stream.describe(seen);
         if (!stream.over()) {
             ++world_.situations["stuck"];
             stream.abandon(step.client_leaves ? "downstream_remote_disconnect"
                                               : "stream_idle_timeout");
             seen.response_details = stream.details();
+            seen.outcome = step.client_leaves ? Outcome::reset : seen.outcome;
         }
         stream.finish();
         apply_content_length(seen);
@@ -252,17 +269,6 @@ class Session {
             return;
         }
         stream.send_response(step.upstream);
-    }
-
-    // What Envoy puts on a request before any filter sees it.
-    void add_request_headers(Headers& headers) {
-        const auto add = [&](const char* name, const std::string& value) {
-            if (plugintest::first_header(headers, name).empty()) {
-                headers.emplace_back(name, value);
-            }
-        };
-        add("x-forwarded-proto", "http");
-        add("x-request-id", world_.next_request_id());
     }
 
     // Envoy leaves a content-length that a plugin forgot as it is; the other side then reads
@@ -291,8 +297,8 @@ class Session {
     }
 
     void reload_if_due(Machine& machine) {
-        if (world_.test.envoy.failure_policy == FailurePolicy::reload && machine.vm->failed() &&
-            world_.now - machine.loaded_at >= reload_backoff) {
+        if (world_.test.envoy.failure_policy == FailurePolicy::reload && machine.vm &&
+            machine.vm->failed() && world_.now - machine.loaded_at >= reload_backoff) {
             ++world_.situations["reload"];
             dead_.push_back(std::move(machine.vm));
             boot(machine);
@@ -346,9 +352,8 @@ class Session {
 
     bool announce_queue() {
         for (auto& [token, queue] : world_.queues.all()) {
-            if (!queue.items.empty() && !queue.announced && queue.owner != nullptr &&
-                !queue.owner->failed()) {
-                queue.announced = true;
+            if (queue.announcements > 0 && queue.owner != nullptr && !queue.owner->failed()) {
+                --queue.announcements;
                 queue.owner->callback("proxy_on_queue_ready", queue.root, {token});
                 return true;
             }
@@ -387,6 +392,11 @@ class Session {
         }
     }
 
+    static bool hangs(const Machine& machine) {
+        return machine.vm && machine.vm->failed() &&
+               machine.vm->failure_kind() == Outcome::out_of_fuel;
+    }
+
     // A VM that died in this step gives it its outcome and the test its message.
     void blame(StepObserved& seen) {
         for (const auto& machine : machines_) {
@@ -396,6 +406,7 @@ class Session {
             blamed_ = machine.vm.get();
             seen.outcome = machine.vm->failure_kind();
             observed_.message = machine.vm->failure_message();
+            hangs_ = hangs_ || hangs(machine);
         }
         if (rank(seen.outcome) > rank(observed_.outcome)) {
             observed_.outcome = seen.outcome;
@@ -420,12 +431,8 @@ class Session {
     void collect() {
         const auto& test = world_.test;
         for (auto& machine : machines_) {
-            if (machine.vm && !machine.vm->failed()) {
+            if (machine.vm && !machine.vm->failed() && !hangs_) {
                 machine.vm->shut_down();
-                // As long as an Envoy that drains: ticks and answers go on meanwhile.
-                constexpr std::chrono::seconds drain{60};
-                wait(world_.now + (machine.vm->waits_for_done() ? drain : drain * 0),
-                     [&] { return !machine.vm->waits_for_done(); });
             }
         }
         for (const auto& machine : machines_) {
@@ -434,7 +441,7 @@ class Session {
             }
         }
         observed_.shared_data = world_.shared_data.all(test.plugins.front().vm_id);
-        observed_.metrics = world_.metrics.all();
+        observed_.metrics = world_.metrics;
         for (const auto& [token, queue] : world_.queues.all()) {
             observed_.queues[queue.name] = {queue.items.begin(), queue.items.end()};
         }
@@ -462,6 +469,7 @@ class Session {
     std::vector<std::unique_ptr<Vm>> main_thread_;
     std::vector<std::unique_ptr<Vm>> dead_;  // replaced, but calls may still name them
     const Vm* blamed_ = nullptr;
+    bool hangs_ = false;  // a callback that never ended has the only worker
     Observed observed_;
 };
 
@@ -497,6 +505,9 @@ Observed Embedded::run(const Case& test) {
                                         test.exact, failure);
             if (!module) {
                 Observed observed;
+                if (failure->beyond_us) {
+                    observed.skipped = failure->message;
+                }
                 observed.outcome = failure->outcome;
                 observed.message = failure->message;
                 return observed;

@@ -78,7 +78,7 @@ HeadersStatus Filter::on_headers(Way way, Headers& headers, bool end) {
             : vm_.callback(names(way).headers, id_, {headers.size(), end ? 1U : 0U});
     const bool stopped = vm_.iteration_stopped();
     if (vm_.failed()) {
-        stream_.fail();
+        stream_.fail(vm_);
         return HeadersStatus::stop_all_and_watermark;
     }
     auto result = static_cast<HeadersStatus>(std::min<std::uint64_t>(status.value_or(0), 5));
@@ -118,7 +118,7 @@ DataStatus Filter::on_data(Way way, std::string& chunk, bool end) {
     const bool stopped = vm_.iteration_stopped();
     own.in_last_body = false;
     if (vm_.failed()) {
-        stream_.fail();
+        stream_.fail(vm_);
         return DataStatus::stop_no_buffer;
     }
     auto result = static_cast<DataStatus>(std::min<std::uint64_t>(status.value_or(0), 4));
@@ -142,7 +142,7 @@ bool Filter::on_trailers(Way way, Headers& trailers) {
     const auto status = vm_.callback(names(way).trailers, id_, {trailers.size()});
     const bool stopped = vm_.iteration_stopped();
     if (vm_.failed()) {
-        stream_.fail();
+        stream_.fail(vm_);
         return false;
     }
     const bool go_on = !stopped && status.value_or(0) == 0;
@@ -152,7 +152,7 @@ bool Filter::on_trailers(Way way, Headers& trailers) {
     return go_on;
 }
 
-void Filter::on_log_and_end() {
+void Filter::on_log() {
     if (id_ == 0 || vm_.failed()) {
         return;
     }
@@ -170,8 +170,13 @@ void Filter::on_log_and_end() {
         own.headers = nullptr;
         own.trailers = nullptr;
     }
-    vm_.callback("proxy_on_done", id_, {});
-    vm_.callback("proxy_on_delete", id_, {});
+}
+
+void Filter::on_end() {
+    if (id_ != 0) {
+        vm_.callback("proxy_on_done", id_, {});
+        vm_.callback("proxy_on_delete", id_, {});
+    }
 }
 
 void Filter::continue_stream(StreamType type) {

@@ -74,15 +74,15 @@ std::uint64_t grpc_send(Vm& vm, Arguments a) {
     if (!message) {
         return code(Status::invalid_memory_access);
     }
-    return code(vm.calls().grpc_send(static_cast<std::uint32_t>(a[0]), *message, a[3] != 0));
+    return code(vm.calls().grpc_send(vm, static_cast<std::uint32_t>(a[0]), *message, a[3] != 0));
 }
 
 std::uint64_t grpc_close(Vm& vm, Arguments a) {
-    return code(vm.calls().grpc_close(static_cast<std::uint32_t>(a[0])));
+    return code(vm.calls().grpc_close(vm, static_cast<std::uint32_t>(a[0])));
 }
 
 std::uint64_t grpc_cancel(Vm& vm, Arguments a) {
-    return code(vm.calls().grpc_cancel(static_cast<std::uint32_t>(a[0])));
+    return code(vm.calls().grpc_cancel(vm, static_cast<std::uint32_t>(a[0])));
 }
 
 }  // namespace

@@ -99,7 +99,7 @@ std::uint64_t enqueue(Vm& vm, Arguments a) {
     }
     vm.world().side_effects = true;
     queue->items.emplace_back(*data);
-    queue->announced = false;
+    ++queue->announcements;
     return code(Status::ok);
 }
 
@@ -121,25 +121,25 @@ std::uint64_t define_metric(Vm& vm, Arguments a) {
     if (!name) {
         return code(Status::invalid_memory_access);
     }
-    const auto id = vm.world().metrics.define(static_cast<std::uint32_t>(a[0]), std::string(*name));
+    const auto id = vm.metric_ids.define(static_cast<std::uint32_t>(a[0]), std::string(*name));
     return id ? memory_status(vm.write_u32(a[3], *id)) : code(Status::bad_argument);
 }
 
 std::uint64_t increment_metric(Vm& vm, Arguments a) {
     vm.world().side_effects = true;
-    return code(vm.world().metrics.increment(static_cast<std::uint32_t>(a[0]),
-                                             static_cast<std::int64_t>(a[1])));
+    return code(
+        vm.metric_ids.increment(static_cast<std::uint32_t>(a[0]), static_cast<std::int64_t>(a[1])));
 }
 
 std::uint64_t record_metric(Vm& vm, Arguments a) {
     vm.world().side_effects = true;
-    return code(vm.world().metrics.record(static_cast<std::uint32_t>(a[0]),
-                                          static_cast<std::int64_t>(a[1])));
+    return code(
+        vm.metric_ids.record(static_cast<std::uint32_t>(a[0]), static_cast<std::int64_t>(a[1])));
 }
 
 std::uint64_t get_metric(Vm& vm, Arguments a) {
     std::uint64_t value = 0;
-    const Status status = vm.world().metrics.get(static_cast<std::uint32_t>(a[0]), value);
+    const Status status = vm.metric_ids.get(static_cast<std::uint32_t>(a[0]), value);
     return status == Status::ok ? memory_status(vm.write_u64(a[1], value)) : code(status);
 }
 

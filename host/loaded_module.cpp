@@ -50,7 +50,14 @@ std::string_view without_data(std::string_view bytes, const wasm::Module& declar
 }
 
 std::unique_ptr<LoadedModule> refuse(std::optional<LoadFailure>& failure, std::string message) {
-    failure = LoadFailure{plugintest::Outcome::load_failed, std::move(message)};
+    failure = LoadFailure{.message = std::move(message)};
+    return nullptr;
+}
+
+std::unique_ptr<LoadedModule> give_up(std::optional<LoadFailure>& failure,
+                                      const std::string& reason) {
+    failure = LoadFailure{.message = "the embedded host cannot run this module: " + reason,
+                          .beyond_us = true};
     return nullptr;
 }
 
@@ -59,12 +66,12 @@ std::unique_ptr<LoadedModule> refuse(std::optional<LoadFailure>& failure, std::s
 std::unique_ptr<LoadedModule> LoadedModule::load(std::string bytes, bool exact,
                                                  std::optional<LoadFailure>& failure) {
     const auto verdict = wasm::would_load(bytes, wasm::envoy_rules(wasm::newest_envoy_minor()));
-    if (!verdict.loads) {
+    if (!verdict.loads && !verdict.when_run) {
         return refuse(failure, joined(verdict.log));
     }
     const auto declared = wasm::read_module(bytes);
     if (const auto over = wasm::over_limits(declared)) {
-        return refuse(failure, *over);
+        return give_up(failure, *over);
     }
     auto loaded = std::make_unique<LoadedModule>();
     loaded->bytes_ = std::move(bytes);
@@ -74,8 +81,7 @@ std::unique_ptr<LoadedModule> LoadedModule::load(std::string bytes, bool exact,
     const auto code = without_data(loaded->bytes_, declared, options.data);
     loaded->module_ = load_module(code, options, error);
     if (!loaded->module_) {
-        return refuse(failure,
-                      fmt::format("the embedded interpreter cannot run this module: {}", error));
+        return give_up(failure, error);
     }
     loaded->abi_ = wasm::abi_of(declared).value_or(AbiVersion::v0_2_1);
     for (const auto& import : loaded->module_->imports()) {
@@ -84,8 +90,8 @@ std::unique_ptr<LoadedModule> LoadedModule::load(std::string bytes, bool exact,
                                   : nullptr;
         if (import.kind == Import::Kind::function &&
             (offered == nullptr || !(signature_of(*offered) == import.signature))) {
-            return refuse(failure, fmt::format("the embedded host does not offer {}.{}",
-                                               import.module, import.name));
+            return give_up(failure,
+                           fmt::format("it does not offer {}.{}", import.module, import.name));
         }
         loaded->linked_.push_back(offered);
     }

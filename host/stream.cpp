@@ -56,43 +56,46 @@ void Stream::send_request(const Message& request) {
     if (ways_[0].ends_with_headers) {
         return;
     }
-    // HTTP/1 tells the end of a body by an empty last part; what came before it is not the end.
-    for (const auto& chunk : request.body) {
-        if (!halted(Way::request)) {
-            pass_data(Way::request, 0, chunk, false);
-        }
-    }
-    if (halted(Way::request)) {
-        return;
-    }
-    if (request.trailers.empty()) {
-        pass_data(Way::request, 0, "", true);
-    } else {
-        pass_trailers(Way::request, 0);
-    }
+    feed(Way::request);
 }
 
 void Stream::send_response(const Message& response) {
     started_response_ = true;
     details_ = "via_upstream";
-    begin(Way::response, response);
+    Message answer = response;
+    const std::string status = plugintest::first_header(answer.headers, ":status");
+    if (is_head() || status == "204" || status == "304") {
+        answer.body.clear();
+        answer.trailers.clear();
+    }
+    begin(Way::response, answer);
     pass_headers(Way::response, 0, ways_[1].ends_with_headers);
     if (ways_[1].ends_with_headers) {
         return;
     }
-    for (const auto& chunk : response.body) {
-        if (!halted(Way::response)) {
-            pass_data(Way::response, 0, chunk, false);
-        }
-    }
-    if (halted(Way::response)) {
+    feed(Way::response);
+}
+
+// HTTP/1 tells the end of a body by an empty last part; what came before it is not the end.
+void Stream::feed(Way way) {
+    auto& direction = ways_[index(way)];
+    if (std::exchange(direction.reading, true)) {
         return;
     }
-    if (response.trailers.empty()) {
-        pass_data(Way::response, 0, "", true);
-    } else {
-        pass_trailers(Way::response, 0);
+    const auto goes_on = [&] {
+        return !halted(way) && !direction.backed_up;
+    };
+    while (goes_on() && direction.read < direction.message.body.size()) {
+        pass_data(way, 0, direction.message.body[direction.read++], false);
     }
+    if (goes_on() && !std::exchange(direction.read_end, true)) {
+        if (direction.message.trailers.empty()) {
+            pass_data(way, 0, "", true);
+        } else {
+            pass_trailers(way, 0);
+        }
+    }
+    direction.reading = false;
 }
 
 void Stream::pass_headers(Way way, std::size_t position, bool end) {
@@ -105,7 +108,7 @@ void Stream::pass_headers(Way way, std::size_t position, bool end) {
                 if (world_.test.envoy.failure_policy == plugintest::FailurePolicy::open) {
                     continue;
                 }
-                fail();
+                fail(filter.vm_);
                 return;
             }
             filter.id_ = filter.vm_.add_stream(filter, filter.root_);
@@ -123,16 +126,15 @@ void Stream::pass_headers(Way way, std::size_t position, bool end) {
             case HeadersStatus::go_on:
                 own.headers_passed = true;
                 break;
-            case HeadersStatus::continue_and_end:
+            case HeadersStatus::continue_and_end:  // Envoy ends nothing: the body comes, too
                 own.headers_passed = true;
-                direction.cut = true;
-                end = true;
                 break;
             case HeadersStatus::stop:
                 own.halt = Filter::Halt::one;
                 return;
             default:
                 own.halt = Filter::Halt::all;
+                own.limited = status == HeadersStatus::stop_all_and_buffer;
                 return;
         }
     }
@@ -143,17 +145,20 @@ void Stream::hold(Way way, Filter& filter, const std::string& chunk, bool end, b
     auto& own = filter.half(way);
     own.held = own.held.value_or("") + chunk;
     own.end_seen = own.end_seen || end;
-    if (limited && own.held->size() > world_.test.envoy.buffer_limit) {
+    if (own.held->size() <= world_.test.envoy.buffer_limit) {
+        return;
+    }
+    if (limited) {
         own.held.reset();
         too_large(way);
+    } else {
+        ++world_.situations["buffer_limit"];
+        ways_[index(way)].backed_up = true;
     }
 }
 
 void Stream::pass_data(Way way, std::size_t position, std::string chunk, bool end) {
     auto& direction = ways_[index(way)];
-    if (direction.cut) {
-        return;
-    }
     for (; position < count(); ++position) {
         Filter& filter = at(way, position);
         auto& own = filter.half(way);
@@ -161,7 +166,7 @@ void Stream::pass_data(Way way, std::size_t position, std::string chunk, bool en
             continue;
         }
         if (own.halt == Filter::Halt::all) {
-            hold(way, filter, chunk, end, /*limited=*/false);
+            hold(way, filter, chunk, end, own.limited);
             return;
         }
         own.end_seen = own.end_seen || end;
@@ -249,6 +254,9 @@ void Stream::resume(Way way, Filter& filter) {
     if (trailers && !halted(way)) {
         pass_trailers(way, from_here ? next - 1 : next);
     }
+    if (std::exchange(ways_[index(way)].backed_up, false)) {
+        feed(way);
+    }
 }
 
 void Stream::arrive_headers(Way way, bool end) {
@@ -322,12 +330,16 @@ void Stream::local_reply(LocalReply reply, bool from_plugin) {
         message.headers = {{":status", std::to_string(reply.status)}};
     }
     message.headers.insert(message.headers.end(), reply.headers.begin(), reply.headers.end());
+    std::erase_if(message.headers,
+                  [](const auto& header) { return header.first == "content-length"; });
     if (!grpc && !reply.body.empty()) {
         message.headers.emplace_back("content-length", std::to_string(reply.body.size()));
         if (plugintest::first_header(reply.headers, "content-type").empty()) {
             message.headers.emplace_back("content-type", "text/plain");
         }
-        message.body = {reply.body};
+        if (!is_head()) {
+            message.body = {reply.body};
+        }
     }
     replied_ = true;
     if (started_response_) {
@@ -345,12 +357,16 @@ void Stream::local_reply(LocalReply reply, bool from_plugin) {
     const bool end = message.body.empty();
     pass_headers(Way::response, 0, end);
     if (!end && !halted(Way::response)) {
-        pass_data(Way::response, 0, reply.body, true);
+        pass_data(Way::response, 0, message.whole_body(), true);
     }
 }
 
-void Stream::fail() {
+void Stream::fail(const Vm& vm) {
     if (failed_) {
+        return;
+    }
+    if (vm.failure_kind() == Outcome::out_of_fuel) {
+        hang();
         return;
     }
     failed_ = true;
@@ -360,6 +376,13 @@ void Stream::fail() {
                  .headers = {},
                  .grpc_status = 14},
                 false);
+}
+
+void Stream::hang() {
+    over_ = true;
+    hangs_ = true;
+    finished_ = true;
+    details_.clear();
 }
 
 void Stream::reset(std::string details) {
@@ -377,8 +400,15 @@ void Stream::finish() {
         return;
     }
     for (const auto& filter : filters_) {
-        filter->on_log_and_end();
+        filter->on_log();
     }
+    for (const auto& filter : filters_) {
+        filter->on_end();
+    }
+}
+
+bool Stream::is_head() const {
+    return plugintest::first_header(ways_[0].message.headers, ":method") == "HEAD";
 }
 
 std::optional<int> Stream::response_code() const {
@@ -405,13 +435,15 @@ void Stream::describe(plugintest::StepObserved& seen) const {
             Message{request.message.headers, request.arrived_chunks,
                     request.arrived_trailers ? request.message.trailers : Headers{}};
     }
-    if (response.arrived_headers) {
+    if (response.arrived_headers && !hangs_) {
         seen.response = Message{response.message.headers, response.arrived_chunks,
                                 response.arrived_trailers ? response.message.trailers : Headers{}};
     }
     seen.response_details = details_;
     seen.local_reply = plugin_reply_;
-    if (failed_) {
+    if (hangs_) {
+        seen.outcome = Outcome::out_of_fuel;
+    } else if (failed_) {
         seen.outcome = Outcome::crash;
     } else if (reset_) {
         seen.outcome = Outcome::reset;

@@ -48,6 +48,7 @@ class Filter {
 
     struct Half {
         Halt halt = Halt::none;
+        bool limited = false;  // what a halt of all holds may not outgrow the buffer limit
         bool headers_passed = false;
         bool end_seen = false;  // the message ended at this filter
         bool trailers_held = false;
@@ -63,7 +64,8 @@ class Filter {
     HeadersStatus on_headers(Way way, Headers& headers, bool end);
     DataStatus on_data(Way way, std::string& chunk, bool end);
     bool on_trailers(Way way, Headers& trailers);  // true: go on
-    void on_log_and_end();
+    void on_log();
+    void on_end();  // proxy_on_done and proxy_on_delete
 
     Half& half(Way way) { return halves_[static_cast<std::size_t>(way)]; }
 
@@ -105,7 +107,10 @@ class Stream {
     bool response_started() const { return started_response_; }
 
     // A stream that was created while its plugin's VM is dead, and a trap in a callback of it.
-    void fail();
+    void fail(const Vm& vm);
+
+    // A callback that never ends has the worker: nobody hears of this stream again.
+    void hang();
 
     // proxy_on_log, proxy_on_done, proxy_on_delete.
     void finish();
@@ -138,13 +143,16 @@ class Stream {
     struct Direction {
         plugintest::Message message;  // as it stands now
         bool ends_with_headers = false;
-        bool cut = false;              // a filter ended it with its headers
         bool arrived_headers = false;  // all filters passed it
         bool arrived_end = false;
         std::string arrived_body;
         std::vector<std::string> arrived_chunks;
         bool trailers_announced = false;  // there are trailers to pass on
         bool arrived_trailers = false;
+        std::size_t read = 0;    // parts of the body that were taken from the connection
+        bool read_end = false;   // and its end
+        bool reading = false;    // feed() is at it
+        bool backed_up = false;  // a filter holds more than the limit: nothing more is read
     };
 
     static std::size_t index(Way way) { return static_cast<std::size_t>(way); }
@@ -156,6 +164,8 @@ class Stream {
     std::size_t count() const { return filters_.size(); }
 
     void begin(Way way, const plugintest::Message& message);
+    // Hands the filters what is left of the message, until one of them holds too much.
+    void feed(Way way);
     void pass_headers(Way way, std::size_t position, bool end);
     void pass_data(Way way, std::size_t position, std::string chunk, bool end);
     void pass_trailers(Way way, std::size_t position);
@@ -165,6 +175,7 @@ class Stream {
     void resume(Way way, Filter& filter);
     void hold(Way way, Filter& filter, const std::string& chunk, bool end, bool limited);
     bool halted(Way way) const;
+    bool is_head() const;
     void too_large(Way way);
 
     void lose_details() { details_.clear(); }
@@ -183,6 +194,7 @@ class Stream {
     bool reset_ = false;
     bool direct_ = false;  // a reply that goes past the filters
     bool failed_ = false;
+    bool hangs_ = false;
     bool finished_ = false;
     std::optional<plugintest::LocalReply> plugin_reply_;
     std::string details_;

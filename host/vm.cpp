@@ -96,7 +96,7 @@ const char* to_string(Status status) {
 }
 
 Vm::Vm(World& world, Calls& calls, LoadedModule& module, const plugintest::Plugin& plugin)
-    : world_(world), calls_(calls), module_(module), plugin_(plugin) {}
+    : metric_ids(world.metrics), world_(world), calls_(calls), module_(module), plugin_(plugin) {}
 
 Vm::~Vm() {
     world_.queues.forget(this);
@@ -191,12 +191,12 @@ void Vm::shut_down() {
         return;
     }
     instance_->set_fuel(world_.test.limits.instructions);
-    for (const auto& root : roots_) {
-        const auto done = callback("proxy_on_done", root.id, {});
+    for (auto root = roots_.rbegin(); root != roots_.rend(); ++root) {
+        const auto done = callback("proxy_on_done", root->id, {});
         if (!done || *done != 0 || !exports("proxy_on_done")) {
-            callback("proxy_on_delete", root.id, {});
+            callback("proxy_on_delete", root->id, {});
         } else {
-            pending_done_.insert(root.id);
+            pending_done_.insert(root->id);
         }
     }
 }
@@ -255,6 +255,8 @@ std::optional<std::uint64_t> Vm::callback(const char* name, std::uint32_t id,
 // Calls into the guest, one level deeper; a trap kills the VM.
 CallResult Vm::enter(const std::string& name, std::size_t function,
                      const std::vector<std::uint64_t>& arguments) {
+    const Restore unheard(world_.unheard);
+    world_.unheard += muted_ ? 1 : 0;
     // What the guest allocates for our answers would only hide what it does.
     const bool traced = world_.tracing() && name != "malloc" && name != "proxy_on_memory_allocate";
     if (traced) {

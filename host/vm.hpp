@@ -30,6 +30,7 @@ struct HostImport;
 struct LoadFailure {
     plugintest::Outcome outcome = plugintest::Outcome::load_failed;
     std::string message;
+    bool beyond_us = false;  // Envoy would load it, and this host cannot run it
 };
 
 // A module that was read and that Envoy would load; run as often as wanted.
@@ -89,16 +90,18 @@ class Vm {
     // Makes the root context of `plugin`, runs proxy_on_vm_start and proxy_on_configure.
     std::optional<LoadFailure> configure(const plugintest::Plugin& plugin);
 
-    // proxy_on_done and proxy_on_delete of every root.
+    // From now on it is a VM of the main thread: it does its work, and nobody notes what it says.
+    void mute() { muted_ = true; }
+
+    // proxy_on_done of every root, the last configured first, and proxy_on_delete: of one that is
+    // not done, when it says so before the VM goes with its last plugin.
     void shut_down();
 
     // Adds what this VM holds to the world's cost.
     void measure_memory();
 
-    // A root context said in proxy_on_done that it is not done yet, and has not called proxy_done.
-    bool waits_for_done() const { return !failed() && !pending_done_.empty(); }
-
-    // proxy_done; false when nobody waits for this context.
+    // proxy_done; false unless this context is a root that said in proxy_on_done that it is not
+    // done.
     bool done();
 
     // The result of an exported callback for context `id` (0 without a result); nothing when
@@ -176,8 +179,13 @@ class Vm {
     void deliver(const char* name, std::uint32_t root, std::initializer_list<std::uint64_t> rest,
                  const Delivery& delivery);
 
+    // For a call (low bits 0), gRPC call (1) or gRPC stream (2), each kind counted by itself.
+    std::uint32_t next_token(std::uint32_t kind) { return (++last_token_[kind] << 2) | kind; }
+
     // What a host function gave back through give(), for the trace.
     std::string last_given;
+
+    MetricIds metric_ids;
 
   private:
     HostResult host_call(std::size_t import, const std::uint64_t* arguments);
@@ -210,6 +218,8 @@ class Vm {
     std::set<std::uint32_t> pending_done_;
     std::uint32_t effective_ = 0;
     int depth_ = 0;
+    bool muted_ = false;
+    std::uint32_t last_token_[3] = {0, 0, 0};
     bool starting_ = false;  // only logging and parts of WASI may be called
     bool stop_next_ = false;
     bool last_stopped_ = false;

@@ -76,7 +76,7 @@ void Queues::forget(const Vm* owner) {
     }
 }
 
-std::optional<std::uint32_t> Metrics::define(std::uint32_t type, const std::string& name) {
+std::optional<std::uint32_t> MetricIds::define(std::uint32_t type, const std::string& name) {
     if (type > 2) {
         return std::nullopt;
     }
@@ -86,13 +86,16 @@ std::optional<std::uint32_t> Metrics::define(std::uint32_t type, const std::stri
     return id;
 }
 
-Status Metrics::increment(std::uint32_t id, std::int64_t offset) {
+Status MetricIds::increment(std::uint32_t id, std::int64_t offset) {
+    const std::uint32_t type = id & metric_type_mask;
+    if (type > 1) {
+        return Status::bad_argument;
+    }
     const auto name = names_.find(id);
     if (name == names_.end()) {
         return Status::not_found;
     }
-    const std::uint32_t type = id & metric_type_mask;
-    if (type == 2 || (type == 0 && offset <= 0)) {
+    if (type == 0 && offset <= 0) {
         return Status::bad_argument;
     }
     auto& value = values_[name->second].value;
@@ -101,7 +104,10 @@ Status Metrics::increment(std::uint32_t id, std::int64_t offset) {
     return Status::ok;
 }
 
-Status Metrics::record(std::uint32_t id, std::int64_t value) {
+Status MetricIds::record(std::uint32_t id, std::int64_t value) {
+    if ((id & metric_type_mask) > 2) {
+        return Status::bad_argument;
+    }
     const auto name = names_.find(id);
     if (name == names_.end()) {
         return Status::not_found;
@@ -121,13 +127,13 @@ Status Metrics::record(std::uint32_t id, std::int64_t value) {
     return Status::ok;
 }
 
-Status Metrics::get(std::uint32_t id, std::uint64_t& value) const {
+Status MetricIds::get(std::uint32_t id, std::uint64_t& value) const {
+    if ((id & metric_type_mask) > 1) {
+        return Status::bad_argument;
+    }
     const auto name = names_.find(id);
     if (name == names_.end()) {
         return Status::not_found;
-    }
-    if ((id & metric_type_mask) == 2) {
-        return Status::bad_argument;
     }
     value = static_cast<std::uint64_t>(values_.at(name->second).value);
     return Status::ok;
@@ -139,6 +145,9 @@ World::World(const plugintest::Case& the_test)
       target_uses(the_test.calls.size(), 0) {}
 
 void World::log(int level, std::string_view text) {
+    if (unheard > 0) {
+        return;
+    }
     if (tracing()) {
         note(fmt::format("log {}: {}", plugintest::log_level_name(level), printable(text)));
     }
@@ -157,7 +166,7 @@ void World::log(int level, std::string_view text) {
 }
 
 void World::note(const std::string& line) {
-    if (!tracing() || trace.size() > max_trace_lines) {
+    if (!tracing() || unheard > 0 || trace.size() > max_trace_lines) {
         return;
     }
     if (trace.size() == max_trace_lines) {
@@ -173,10 +182,6 @@ std::uint32_t World::random() {
     seed_ ^= seed_ << 25;
     seed_ ^= seed_ >> 27;
     return static_cast<std::uint32_t>((seed_ * 0x2545F4914F6CDD1DU) >> 32);
-}
-
-std::uint32_t World::next_token(std::uint32_t kind) {
-    return (next_token_++ << 2) | kind;
 }
 
 std::string World::next_request_id() {

@@ -48,7 +48,7 @@ class Queues {
         std::deque<std::string> items;
         Vm* owner = nullptr;  // who is told; null after its VM went
         std::uint32_t root = 0;
-        bool announced = false;  // an on_queue_ready is on its way
+        int announcements = 0;  // of proxy_on_queue_ready that are on their way, one an item
     };
 
     // Registering again keeps the data and moves the owner.
@@ -65,19 +65,22 @@ class Queues {
     std::uint32_t next_token_ = 1;
 };
 
-// Statistics of the process: a name defined twice gets two ids on one value.
-class Metrics {
+// Statistics of the process, by name.
+using Metrics = std::map<std::string, MetricValue>;
+
+// The numbers by which one VM knows them: a name defined twice gets two ids on one value.
+class MetricIds {
   public:
+    explicit MetricIds(Metrics& values) : values_(values) {}
+
     std::optional<std::uint32_t> define(std::uint32_t type, const std::string& name);
     Status increment(std::uint32_t id, std::int64_t offset);
     Status record(std::uint32_t id, std::int64_t value);
     Status get(std::uint32_t id, std::uint64_t& value) const;
 
-    const std::map<std::string, MetricValue>& all() const { return values_; }
-
   private:
+    Metrics& values_;
     std::map<std::uint32_t, std::string> names_;
-    std::map<std::string, MetricValue> values_;
     std::uint32_t next_[3] = {1, 1, 1};  // an id is this number and the type in two bits
 };
 
@@ -112,15 +115,14 @@ class World {
     bool tracing() const { return test.trace; }
 
     int depth = 0;
+    int unheard = 0;  // over 0: what runs is no VM that a test speaks of, and is not noted
     std::uint64_t streams = 0;
 
     std::uint32_t random();
-    std::uint32_t next_token(std::uint32_t kind);
     std::string next_request_id();
 
   private:
     std::uint64_t seed_ = 0x9E3779B97F4A7C15U;
-    std::uint32_t next_token_ = 1;
     std::uint32_t next_request_ = 1;
 };
 

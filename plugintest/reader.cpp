@@ -129,6 +129,23 @@ std::function<bool(const Message&)> read_match(const Reading& reading, const Val
     };
 }
 
+// What `read` gives; an error of its says where in the test file the value stands.
+template <class Read>
+std::string at_its_place(const Values& values, const Value& value, const Read& read) {
+    try {
+        return read();
+    } catch (const Error& error) {
+        values.fail(value, error.what(), error.hint());
+    }
+}
+
+// The bytes of a file that the test file names, beside itself.
+std::string read_named_file(const Reading& reading, const Value& value) {
+    return at_its_place(reading.values, value, [&] {
+        return read_file(reading.folder / reading.values.text(value, "file"), body_limit);
+    });
+}
+
 }  // namespace
 
 std::vector<std::string> read_body(const Reading& reading, const Value& value) {
@@ -147,11 +164,13 @@ std::vector<std::string> read_body(const Reading& reading, const Value& value) {
                 chunks.push_back(values.text(item, "chunk"));
             }
         } else if (member.name == "file") {
-            chunks = {read_file(reading.folder / values.text(member.value, "file"), body_limit)};
+            chunks = {read_named_file(reading, member.value)};
         } else if (member.name == "json") {
             chunks = {compact_json(values.json(member.value))};
         } else if (member.name == "base64") {
-            chunks = {base64_decode(values.text(member.value, "base64"))};
+            chunks = {at_its_place(values, member.value, [&] {
+                return base64_decode(values.text(member.value, "base64"));
+            })};
         } else if (member.name == "random") {
             random = values.size(member.value, "random");
             if (*random > body_limit) {
@@ -172,8 +191,7 @@ std::string read_config(const Reading& reading, const Value& value) {
     if (value.is_mapping()) {
         if (value.node->size() == 1 && value.node->find("file") != nullptr) {
             const auto member = reading.values.members(value, "config").front();
-            return read_file(reading.folder / reading.values.text(member.value, "file"),
-                             body_limit);
+            return read_named_file(reading, member.value);
         }
         return compact_json(reading.values.json(value));
     }

@@ -195,8 +195,10 @@ std::optional<LoadVerdict> run_entry(std::string_view bytes, const Module& modul
         if (const auto fault = certain_fault(bytes, module, exported->index)) {
             const std::string why = fault->restricted_call ? "Uncaught Error: restricted_callback"
                                                            : "Uncaught RuntimeError: unreachable";
-            return not_initialized(fmt::format("Function: {} failed: {}", name, why),
-                                   fmt::format("{} {}", name, fault->detail));
+            auto verdict = not_initialized(fmt::format("Function: {} failed: {}", name, why),
+                                           fmt::format("{} {}", name, fault->detail));
+            verdict.when_run = true;
+            return verdict;
         }
     }
     return std::nullopt;

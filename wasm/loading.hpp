@@ -34,6 +34,7 @@ struct LoadVerdict {
     std::vector<std::string> log;  // all lines, in order, `message` among them
     std::string reason;            // the cause in our words, with what to do about it
     std::string not_judged;        // what could still keep it from loading; empty: nothing
+    bool when_run = false;         // it links, and `_initialize` or the like is foretold to fail
 };
 
 // The lowest Envoy minor that loads the module, all newer ones included; nothing when the newest

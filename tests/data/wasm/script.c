@@ -54,6 +54,7 @@ IMPORT(proxy_set_tick_period_milliseconds) int proxy_set_tick_period_millisecond
 IMPORT(proxy_get_current_time_nanoseconds) int proxy_get_current_time_nanoseconds(u64*);
 IMPORT(proxy_continue_stream) int proxy_continue_stream(int);
 IMPORT(proxy_close_stream) int proxy_close_stream(int);
+IMPORT(proxy_done) int proxy_done(void);
 IMPORT(proxy_set_effective_context) int proxy_set_effective_context(u32);
 IMPORT(proxy_call_foreign_function)
 int proxy_call_foreign_function(const char*, usize, const char*, usize, char**, usize*);
@@ -253,6 +254,22 @@ static void headers_action(Text action, Text* rest) {
         show_number(code, size ? *(u32*)value : 0);
         return;
     }
+    if (same(action, "list")) {
+        int code = proxy_get_header_map_pairs(map, &value, &size);
+        u32 count = size ? *(u32*)value : 0;
+        show_number(code, count);
+        u32* sizes = (u32*)value + 1;
+        char* text = value + 4 + 8 * count;
+        for (u32 i = 0; i < count; i++) {
+            put_text("  ");
+            put(text, sizes[2 * i]);
+            put_text(": ");
+            put(text + sizes[2 * i] + 1, sizes[2 * i + 1]);
+            flush();
+            text += sizes[2 * i] + sizes[2 * i + 1] + 2;
+        }
+        return;
+    }
     if (same(action, "size")) {
         int code = proxy_get_header_map_size(map, &size);
         show_number(code, (long long)size);
@@ -376,8 +393,8 @@ static void buffer_action(Text action, Text* rest) {
 }
 
 static void act(Text action, Text rest) {
-    static const char* const header_actions[] = {"get",   "add",  "replace", "remove",
-                                                 "pairs", "size", "setpairs"};
+    static const char* const header_actions[] = {"get",   "add",  "replace",  "remove",
+                                                 "pairs", "size", "setpairs", "list"};
     static const char* const state_actions[] = {"sget", "sset",   "qreg", "qres", "qput",
                                                 "qget", "metric", "inc",  "rec",  "mget"};
     static const char* const buffer_actions[] = {"buf", "bufstatus", "setbuf"};
@@ -471,6 +488,8 @@ static void act(Text action, Text rest) {
         show_code(proxy_grpc_close(token));
     } else if (same(action, "gcancel")) {
         show_code(proxy_grpc_cancel(token));
+    } else if (same(action, "done")) {
+        show_code(proxy_done());
     } else if (same(action, "badptr")) {
         show_code(proxy_log(2, (char*)0xfffffff0u, 100));
     } else if (same(action, "trap")) {
@@ -629,7 +648,7 @@ EXPORT(proxy_on_log) void on_log(u32 id) {
 
 EXPORT(proxy_on_done) int on_done(u32 id) {
     trace("done", id, 0, 0);
-    return 1;
+    return id == root ? run("root_done", 1) : run("done", 1);
 }
 
 EXPORT(proxy_on_delete) void on_delete(u32 id) {

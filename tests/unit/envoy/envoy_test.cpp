@@ -58,13 +58,16 @@ TEST(EnvoyBootstrap, RefusesAnUpstreamThatIsNoAddress) {
 }
 
 TEST(EnvoyLog, TellsThePluginsWordsFromEnvoys) {
-    const auto entry = parse_log_line("\x01info|wasm|wasm log add-header root: it: works");
+    const auto entry = parse_log_line(
+        "\x01"
+        "17|info|wasm|wasm log add-header root: it: works");
     ASSERT_TRUE(entry);
     EXPECT_EQ(plugin_words(*entry), "it: works");
+    EXPECT_EQ(entry->thread, "17");
     EXPECT_EQ(level_number(entry->level), 2);
     const auto own = parse_log_line(
         "\x01"
-        "error|wasm|Wasm VM failed Missing or unknown ABI");
+        "17|error|wasm|Wasm VM failed Missing or unknown ABI");
     ASSERT_TRUE(own);
     EXPECT_FALSE(plugin_words(*own));
     EXPECT_FALSE(parse_log_line("  0:  0x1b5f - on_req"));

@@ -183,28 +183,6 @@ TEST_F(Hostile, HostFunctionsThatNeedTheVmEndTheStartFunctions) {
         << seen.message;
 }
 
-// Its root asks for time in proxy_on_done, and ends it in a tick.
-TEST_F(Hostile, ARootThatIsNotDoneIsDeletedWhenItSaysSo) {
-    const auto module = test::assembled(
-        "(module (import \"env\" \"proxy_done\" (func $d (result i32))) (import \"env\" "
-        "\"proxy_set_tick_period_milliseconds\" (func $t (param i32) (result i32))) (memory "
-        "(export \"memory\") 1) (global $left (mut i32) (i32.const 3)) (func (export "
-        "\"proxy_abi_version_0_2_1\")) (func (export \"malloc\") (param i32) (result i32) "
-        "(i32.const 8)) (func (export \"proxy_on_configure\") (param i32 i32) (result i32) (drop "
-        "(call $d)) (i32.const 1)) (func (export \"proxy_on_done\") (param i32) (result i32) (drop "
-        "(call $t (i32.const 1000))) (i32.const 0)) (func (export \"proxy_on_delete\") (param "
-        "i32)) (func (export \"proxy_on_tick\") (param i32) (global.set $left (i32.sub (global.get "
-        "$left) (i32.const 1))) (if (i32.eqz (global.get $left)) (then (drop (call $d))))))");
-    WASMPLUG_NEEDS(module.has_value(), "wat2wasm");
-    given.plugins.front().module = *module;
-    given.steps.clear();
-    run("");
-    EXPECT_EQ(seen.outcome, plugintest::Outcome::ok) << seen.message;
-    EXPECT_EQ(seen.callbacks.at("proxy_on_done"), 1U);
-    EXPECT_EQ(seen.callbacks.at("proxy_on_tick"), 3U);
-    EXPECT_EQ(seen.callbacks.at("proxy_on_delete"), 1U);
-}
-
 TEST_F(Hostile, ModulesThatEnvoyWouldNotLoadAreNotLoaded) {
     const auto missing = test::assembled(
         "(module (import \"env\" \"pcre_free_study\" (func)) (memory (export \"memory\") 1) (func "

@@ -183,9 +183,33 @@ TEST(TestFile, SaysWhereAndWhatIsWrong) {
         {test + "request: {body: {random: 1TiB}}\n", "t.test.yaml:5:28: random has to be a size"},
         {test + "expect: {logs: [{level: loud}]}\n",
          "t.test.yaml:5:27: level has to be one of trace"},
+        {test + "request: {body: {random: 65MiB}}\n",
+         "t.test.yaml:5:28: a random body has at most 64MiB"},
+        {test + "request: {body: {file: none.bin}}\n", "t.test.yaml:5:26: "},
+        {test + "request: {body: {base64: '#'}}\n", "t.test.yaml:5:28: not valid base64"},
+        {test + "config: {file: none.json}\n", "t.test.yaml:5:18: "},
+        {test + "request: {}\n  expect: {response: {headers: {x-a: []}}}\n",
+         "t.test.yaml:6:38: an empty list names no value|{absent: true}"},
+        {test + "expect: {logs: [{regex: '['}]}\n",
+         "t.test.yaml:5:27: '[' is not a regular expression"},
+        {test + "calls: {}\n", "t.test.yaml:5:10: calls has to be a list"},
+        {test + "envoy: {allow_on_headers_stop_iteration: maybe}\n",
+         "t.test.yaml:5:44: allow_on_headers_stop_iteration has to be true or false"},
+        {test + "expect: {message: {one_of: a}}\n", "t.test.yaml:5:30: one_of has to be a list"},
+        {test + "expect: {message: {not: [a]}}\n",
+         "t.test.yaml:5:27: not has to be a value or a matcher"},
+        {head + "tests: [{name: a}]\nbench: [{use: a, fail_if: {regress: much}}]\n",
+         "t.test.yaml:4:37: regress has to be a percentage|write 5%"},
+        {head + "tests: [{name: a}\n", "t.test.yaml:4:1: "},
         {head + "tests: [{name: a}]\nbench: [{name: b}]\n",
          "t.test.yaml:4:9: a bench entry has to name the test it repeats"},
     };
+    std::string many = test + "matrix:\n";
+    for (int i = 0; i < 10'001; ++i) {
+        many += "  - {n: 1}\n";
+    }
+    EXPECT_TRUE(error_of(many).starts_with("t.test.yaml:4:3: more than 10000 tests"))
+        << error_of(many);
     for (const auto& [text, expected] : faults) {
         const auto bar = expected.find('|');
         const auto actual = error_of(text);
