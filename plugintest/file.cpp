@@ -370,6 +370,13 @@ class FileReader {
 TestFile parse_test_file(const yaml::File& file, const std::filesystem::path& path,
                          const ReadOptions& options) {
     file.checked();
+    // Once for the whole file: a test with a thousand rows is read a thousand times.
+    for (const auto& document : file.documents()) {
+        for (const auto& twice : yaml::duplicate_keys(*document.root)) {
+            throw file.error(twice.key.range(),
+                             fmt::format("'{}' is given twice", twice.key.key_text()));
+        }
+    }
     return FileReader(file, path, options).read();
 }
 

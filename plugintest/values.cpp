@@ -85,9 +85,6 @@ std::vector<Member> Values::members(const Value& mapping, std::string_view what,
         }
         members.push_back({name, value(entry.value), &entry.key});
     }
-    for (const auto& duplicate : yaml::duplicate_keys(*mapping.node)) {
-        fail(duplicate.key, fmt::format("'{}' is given twice", duplicate.key.key_text()));
-    }
     return members;
 }
 

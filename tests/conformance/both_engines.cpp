@@ -219,7 +219,12 @@ void expect_equal_results(const std::vector<NamedCase>& cases) {
             continue;
         }
         const std::string a = text_of(test, ours);
-        const std::string b = text_of(test, theirs[i]);
+        std::string b = text_of(test, theirs[i]);
+        if (a != b) {
+            // A machine that is busy hands Envoy two chunks at once, or none for a while: what
+            // differs is asked again, with nothing beside it.
+            b = text_of(test, run_in_envoy(test));
+        }
         if (a != b) {
             ADD_FAILURE() << where << "\n"
                           << changed_lines(line_diff(a, b)) << "embedded: " << ours.message
