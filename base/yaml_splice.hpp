@@ -20,6 +20,9 @@ struct Payload {
     nlohmann::ordered_json value = {};
     // What stands behind the ':', as it is: it begins with a blank or a line break.
     std::optional<std::string> raw = {};
+    // What ends a text without a line break stays last: it, or what may come back to its place,
+    // can mean something else with one.
+    bool before_the_end = false;
 
     bool is_block() const { return value.is_structured() && !value.empty(); }
 };
@@ -83,6 +86,7 @@ class Splicer {
     std::vector<Edit> inserted_lines(const Insertion& insertion) const;
     std::vector<Edit> inserted_in_flow(const Insertion& insertion) const;
     std::vector<Edit> filled_null(const Insertion& insertion) const;
+    bool fits_line(const Insertion& insertion) const;
     Edit filled_braces(const Insertion& insertion) const;
     std::vector<Edit> lines_behind(const Node& after, const std::vector<std::string>& lines) const;
 

@@ -182,8 +182,9 @@ std::vector<Edit> Splicer::inserted_lines(const Insertion& insertion) const {
     // less to a new one: what is there stays last.
     if (end == text_.size() && !layout_.behind_break(end) &&
         (layout_.takes_line_break(*insertion.after) ||
-         std::ranges::any_of(insertion.entries,
-                             [](const auto& entry) { return ends_in_break(entry.second); }))) {
+         std::ranges::any_of(insertion.entries, [](const auto& entry) {
+             return entry.second.before_the_end || ends_in_break(entry.second);
+         }))) {
         if (const Node* before = value_before(node, insertion.after)) {
             return lines_behind(*before, lines);
         }
@@ -232,12 +233,22 @@ std::vector<Edit> Splicer::inserted_in_flow(const Insertion& insertion) const {
     return {{{at, at}, text + (is_last && layout_.is_json() ? "" : ",")}};
 }
 
-// On lines of their own, unless what is around stands on one.
+// {a: 1} where that is short.
+bool Splicer::fits_line(const Insertion& insertion) const {
+    constexpr std::size_t width = 80;
+    const Node& braces = *insertion.collection.value;
+    return insertion.entries.size() == 1 &&
+           layout_.column(braces.range().end) +
+                   flow_entry(braces, insertion.entries[0], 0, false).size() <=
+               width;
+}
+
+// On lines of their own, unless what is around stands on one, or it is short.
 Edit Splicer::filled_braces(const Insertion& insertion) const {
     const Node& braces = *insertion.collection.value;
-    const bool one_line =
-        layout_.is_json() ? !layout_.is_pretty_json() : in_flow(insertion.collection);
     const std::size_t indent = layout_.line_indent(braces.range().begin);
+    const bool one_line = layout_.is_json() ? !layout_.is_pretty_json()
+                                            : in_flow(insertion.collection) || fits_line(insertion);
     const std::string margin =
         one_line ? "" : layout_.line_break() + std::string(indent + layout_.step(), ' ');
     std::string text;

@@ -10,6 +10,7 @@
 
 #include "base/diff.hpp"
 #include "base/error.hpp"
+#include "base/time.hpp"
 #include "commands/command.hpp"
 #include "commands/release_flags.hpp"
 
@@ -39,6 +40,9 @@ std::string or_dash(const std::string& text) {
 
 // "2026-11-21 08:05" of "2026-11-21T08:05:06Z": the seconds are in the JSON.
 std::string to_the_minute(std::string at) {
+    if (const auto time = parse_time(at)) {
+        at = format_time(*time);  // git has the author's own offset
+    }
     if (at.size() == 20 && at[10] == 'T') {
         at[10] = ' ';
         at.resize(16);
@@ -79,7 +83,8 @@ std::string text_of(const release::History& history) {
 std::string to_text(const HistoryResult& result) {
     std::string text;
     for (const auto& target : result.targets) {
-        text += text_of(target.history);
+        text += (result.targets.size() > 1 ? target.file + ": " : std::string()) +
+                text_of(target.history);
     }
     return text;
 }

@@ -42,9 +42,15 @@ std::string line_for(const Step& step, bool rollback, bool dry_run) {
     const std::string now =
         step.revision == 0 ? "" : fmt::format(", now revision {}", step.revision);
     const char* would = dry_run ? "would be " : "";
+    if (!rollback && !step.changed) {
+        return fmt::format("{} unchanged: it runs {} already", title, to);
+    }
     if (!rollback) {
-        return step.changed ? fmt::format("{} {}updated to {}{}", title, would, to, now)
-                            : fmt::format("{} unchanged: it runs {} already", title, to);
+        const auto& was = step.before.content;
+        const bool same = was.url == step.after.url && was.sha256 == step.after.sha256;
+        return same ? fmt::format("{} {}updated: another configuration for {}{}", title, would, to,
+                                  now)
+                    : fmt::format("{} {}updated to {}{}", title, would, to, now);
     }
     const std::string source = step.restored != 0 ? fmt::format("revision {}", step.restored)
                                                   : "commit " + step.restored_from.substr(0, 8);
@@ -186,7 +192,9 @@ void write_release(const ReleaseResult& result, Services& services) {
                 services.out.warn(fmt::format("{}: {}", file.path.string(), note));
             }
             if (result.dry_run) {
-                services.out.note(line_for(step, result.rollback, true));
+                services.out.note(
+                    (result.files.size() > 1 ? file.path.string() + ": " : std::string()) +
+                    line_for(step, result.rollback, true));
             }
         }
         for (const auto& note : file.notes) {

@@ -57,7 +57,7 @@ void add_rollback(CLI::App& command, Run& selected) {
     auto& choice = options->choice;
     command.add_option("--to-revision", choice.revision, "This revision of the history")
         ->type_name("N")
-        ->check(CLI::Validator(CLI::PositiveNumber).description(""));
+        ->check(CLI::Range(1U, 1'000'000'000U).description(""));
     command.add_option("--to-version", choice.version, "The newest revision of this version")
         ->type_name("VERSION");
     command.add_option("--to-digest", choice.digest, "The newest revision of this digest")

@@ -10,14 +10,17 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "base/semver.hpp"
 #include "base/time.hpp"
 #include "base/yaml_edit.hpp"
+#include "base/yaml_write.hpp"
 #include "commands/command.hpp"
 #include "commands/registry_flags.hpp"
 #include "commands/release_flags.hpp"
 #include "commands/rollout_report.hpp"
 #include "release/artefact.hpp"
+#include "release/git_commit.hpp"
 
 namespace wasmplug {
 namespace {
@@ -33,7 +36,7 @@ struct RolloutOptions {
     std::string wave;
     std::string image;
     std::vector<std::string> waves;    // init: NAME=GLOB
-    std::string format;                // status: mermaid, svg
+    std::string format;                // status
     std::vector<std::string> reports;  // status: svg=FILE
     bool commit = false;
     RecordFlags record;
@@ -60,11 +63,31 @@ void refuse_overlaps(const Plan& plan, const RolloutStatus& status) {
     }
 }
 
+// Commits what was written, or says how it would.
+void commit_or_say(const RolloutOptions& options, const std::vector<std::filesystem::path>& files,
+                   const std::string& message, Services& services) {
+    if (files.empty()) {
+        return;
+    }
+    if (options.commit) {
+        return release::commit_files(files, message, services);
+    }
+    for (const auto& file : files) {
+        services.out.note(file.string());
+    }
+    services.out.note("commit message: " + message);
+}
+
 // Looks the tag up once and writes its digest into the plan, so that every wave gets the same.
 Plan pinned(const RolloutOptions& options, Services& services) {
     Plan plan = open_plan(options);
     if (!plan.sha256.empty()) {
         return plan;
+    }
+    if (services.offline) {
+        throw Error(fmt::format("{} does not say which digest {} has, and --offline was given",
+                                options.plan, plan.to),
+                    "write it there as plugin.sha256, 64 digits");
     }
     release::Resolver resolver(registry_options(options.registry, services), services);
     release::Wanted wanted;
@@ -79,6 +102,9 @@ Plan pinned(const RolloutOptions& options, Services& services) {
     const yaml::Path plugin{"plugin"};
     editor.set(0, plugin / "to", wanted.version);
     editor.set(0, plugin / "sha256", wanted.sha256, {"to"});
+    if (options.commit) {
+        release::refuse_uncommitted({options.plan}, services);
+    }
     LockedFile locked(options.plan);
     if (locked.text() != plan.file.text()) {
         throw Error(fmt::format("{} has changed underneath", options.plan), "try again",
@@ -87,31 +113,13 @@ Plan pinned(const RolloutOptions& options, Services& services) {
     locked.replace(editor.text());
     services.out.note(fmt::format("{} is {}; written into {}", plan.to,
                                   release::short_digest(wanted.sha256), options.plan));
+    if (options.commit) {
+        release::commit_files({options.plan},
+                              fmt::format("Pin {} to {} {}", plan.name, wanted.version,
+                                          release::short_digest(wanted.sha256)),
+                              services);
+    }
     return open_plan(options);
-}
-
-void commit_files(const std::vector<std::filesystem::path>& files, const std::string& message,
-                  Services& services) {
-    if (files.empty()) {
-        return;
-    }
-    std::vector<std::string> paths;
-    for (const auto& file : files) {
-        paths.push_back(std::filesystem::absolute(file).string());
-    }
-    // The plan may be new to git.
-    for (std::vector<std::string> argv : {std::vector<std::string>{"git", "add", "--"},
-                                          {"git", "commit", "-q", "-m", message, "--"}}) {
-        argv.insert(argv.end(), paths.begin(), paths.end());
-        ProcessSpec spec;
-        spec.argv = std::move(argv);
-        spec.directory = std::filesystem::absolute(files.front()).parent_path();
-        const auto result = services.spawn(spec, services.cancel);
-        if (result.exit_code != 0) {
-            throw Error(fmt::format("git {} failed: {}", spec.argv[1], result.err + result.out),
-                        "the files are changed; commit them yourself");
-        }
-    }
 }
 
 std::vector<std::filesystem::path> changed_files(const std::vector<release::FileSteps>& files) {
@@ -130,22 +138,24 @@ std::string message_for(const Plan& plan, const WaveStatus& wave, const RolloutS
                        status.waves.size(), wave.wave->name);
 }
 
-// Edits one wave; what changed is shown and, when asked, committed.
+// Edits one wave. What changed is committed when that was asked for; else, if this `says`, told.
 void edit_wave(const RolloutOptions& options, const Plan& plan, const WaveStatus& wave,
-               const RolloutStatus& status, Services& services) {
+               const RolloutStatus& status, bool says, Services& services) {
     const auto files =
         release::prepare_wave(plan, wave, recording_of(options.record, services), services.cancel);
     refuse_by_policy(files, {}, services);
     if (options.record.dry_run) {
         return services.out.show(ReleaseResult{.rollback = false, .dry_run = true, .files = files});
     }
+    if (options.commit) {
+        release::refuse_uncommitted(changed_files(files), services);
+    }
     release::write_steps(files, services);
-    const std::string message = message_for(plan, wave, status);
-    services.out.step(fmt::format("wave {} \"{}\": {} of {} targets changed",
+    services.out.step(fmt::format("wave {} \"{}\": changed {} of {}",
                                   &wave - status.waves.data() + 1, wave.wave->name,
                                   changed_files(files).size(), wave.targets));
-    if (options.commit) {
-        commit_files(changed_files(files), message, services);
+    if (says || options.commit) {
+        commit_or_say(options, changed_files(files), message_for(plan, wave, status), services);
     }
 }
 
@@ -182,21 +192,23 @@ Verdict judge_wave_now(const RolloutOptions& options, const Plan& plan, const Ro
         const auto record = release::remembered_gate(plan, wave, services.cancel);
         return record && record->answer == "promoted";
     };
-    const auto verdict =
-        release::judge_gates(release::gates_of(plan, *wave.wave), promoted, wait, services).verdict;
+    const auto verdict = release::judge_gates(release::gates_of(plan, *wave.wave), promoted, wait,
+                                              plan.timeout, services)
+                             .verdict;
     const char* word = answer_word(verdict.answer);
+    const bool says = !wait;
     const auto written = release::remember_gate(
         plan, wave,
         record_of(plan, wave, word, verdict.reason, recording_of(options.record, services)),
         services.cancel);
-    if (options.commit && written) {
-        commit_files({*written}, message_for(plan, wave, status) + " " + word, services);
+    if (written && (says || options.commit)) {
+        commit_or_say(options, {*written}, message_for(plan, wave, status) + " " + word, services);
     }
     return verdict;
 }
 
 // Every wave back to its own version before, the last one first.
-ExitCode undo(const RolloutOptions& options, const Plan& plan, const std::string& why,
+ExitCode undo(const RolloutOptions& options, const Plan& plan, const std::string& why, bool says,
               Services& services) {
     const RolloutStatus status = release::read_status(plan, services.cancel);
     auto recording = recording_of(options.record, services);
@@ -210,8 +222,8 @@ ExitCode undo(const RolloutOptions& options, const Plan& plan, const std::string
             const auto files = release::prepare_undo(plan, *wave, recording, services);
             release::write_steps(files, services);
             auto changed = changed_files(files);
-            services.out.step(fmt::format("wave \"{}\" rolled back: {} targets", wave->wave->name,
-                                          changed.size()));
+            services.out.step(fmt::format("wave \"{}\" rolled back: {} target{}", wave->wave->name,
+                                          changed.size(), changed.size() == 1 ? "" : "s"));
             if (!release::keeps_records(*wave)) {
                 const auto written = release::remember_gate(
                     plan, *wave, record_of(plan, *wave, "rolled back", why, recording),
@@ -220,9 +232,9 @@ ExitCode undo(const RolloutOptions& options, const Plan& plan, const std::string
                     changed.push_back(*written);
                 }
             }
-            if (options.commit) {
-                commit_files(
-                    changed,
+            if (says || options.commit) {
+                commit_or_say(
+                    options, changed,
                     fmt::format("Roll back {} {}: wave {}", plan.name, plan.to, wave->wave->name),
                     services);
             }
@@ -305,7 +317,10 @@ ExitCode run_status(const RolloutOptions& options, Services& services) {
     if (options.format.empty()) {
         services.out.show(result);
     } else {
-        services.out.print(picture_of(result, options.format));
+        services.out.print(options.format == "text"   ? to_text(result)
+                           : options.format == "json" ? pretty_json(to_json(result))
+                           : options.format == "yaml" ? yaml::write(to_json(result))
+                                                      : picture_of(result, options.format));
     }
     return ExitCode::ok;
 }
@@ -342,15 +357,9 @@ ExitCode run_next(const RolloutOptions& options, Services& services) {
                         options.plan, wave->wave->name),
             wave->state == WaveState::failed ? ExitCode::rejected : ExitCode::waiting);
     }
-    edit_wave(options, plan, *wave, status, services);
+    edit_wave(options, plan, *wave, status, true, services);
     if (options.record.dry_run) {
         return ExitCode::ok;
-    }
-    for (const auto& file : wave->files) {
-        services.out.note(file.path.string());
-    }
-    if (!options.commit) {
-        services.out.note("commit message: " + message_for(plan, *wave, status));
     }
     services.out.show(StatusResult{&plan, release::read_status(plan, services.cancel)});
     return ExitCode::ok;
@@ -400,10 +409,14 @@ ExitCode remember(const RolloutOptions& options, const char* answer, const char*
     const RolloutStatus status = release::read_status(plan, services.cancel);
     const WaveStatus& wave = changed_wave(status, options.wave);
     const auto recording = recording_of(options.record, services);
-    release::remember_gate(
+    const auto written = release::remember_gate(
         plan, wave,
         record_of(plan, wave, answer, recording.why.empty() ? reason : recording.why, recording),
         services.cancel);
+    if (written) {
+        commit_or_say(options, {*written}, message_for(plan, wave, status) + " " + answer,
+                      services);
+    }
     services.out.show(StatusResult{&plan, release::read_status(plan, services.cancel)});
     return ExitCode::ok;
 }
@@ -422,7 +435,7 @@ ExitCode run_resume(const RolloutOptions& options, Services& services) {
 
 ExitCode run_abort(const RolloutOptions& options, Services& services) {
     const Plan plan = open_plan(options);
-    return undo(options, plan, options.record.why.empty() ? "aborted" : options.record.why,
+    return undo(options, plan, options.record.why.empty() ? "aborted" : options.record.why, true,
                 services);
 }
 
@@ -437,7 +450,7 @@ std::optional<ExitCode> run_wave(const RolloutOptions& options, const Plan& plan
         return ExitCode::waiting;
     }
     if (wave.changed < wave.targets) {
-        edit_wave(options, plan, wave, status, services);
+        edit_wave(options, plan, wave, status, false, services);
         if (plan.settle.count() > 0 && !wave.wave->gates.empty()) {
             services.out.note("settling for " + format_duration(plan.settle));
             services.sleep(plan.settle, services.cancel);
@@ -450,7 +463,7 @@ std::optional<ExitCode> run_wave(const RolloutOptions& options, const Plan& plan
     services.out.warn(fmt::format("wave '{}': {}", wave.wave->name, verdict.reason));
     if (verdict.answer == Verdict::Answer::failed &&
         plan.on_failure == release::OnFailure::rollback) {
-        const ExitCode undone = undo(options, plan, verdict.reason, services);
+        const ExitCode undone = undo(options, plan, verdict.reason, false, services);
         return undone == ExitCode::ok ? ExitCode::rejected : undone;
     }
     services.out.show(StatusResult{&plan, release::read_status(plan, services.cancel)});
@@ -509,8 +522,8 @@ void add_rollout(CLI::App& command, Run& selected) {
     for (auto* step : {&plan, &next, &run}) {
         add_registry_flags(*step, options->registry, RegistryUse::read);
     }
-    for (auto* step : {&next, &run, &abort}) {
-        step->add_flag("--commit", options->commit, "Commit each wave to git");
+    for (auto* step : {&next, &run, &gate, &promote, &pause, &resume, &abort}) {
+        step->add_flag("--commit", options->commit, "Commit what is written to git");
     }
     for (auto* step : {&gate, &promote, &pause, &resume}) {
         step->add_option("--wave", options->wave, "Which wave; the current one when left out")
@@ -521,8 +534,8 @@ void add_rollout(CLI::App& command, Run& selected) {
             ->type_name("TEXT");
     }
     add_dry_run(next, options->record.dry_run);
-    choices(status.add_option("--as", options->format, "A picture in place of the table"),
-            {"mermaid", "svg"});
+    choices(status.add_option("-o,--output", options->format, "Format of the result on stdout"),
+            {"text", "json", "yaml", "mermaid", "svg"});
     status.add_option("--report", options->reports, "Also write the picture to a file")
         ->type_name("FORMAT=FILE")
         ->allow_extra_args(false);

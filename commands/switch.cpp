@@ -27,8 +27,9 @@ std::string to_text(const SwitchResult& result, const Output::Style& style) {
             continue;
         }
         for (const auto& step : file.steps) {
-            text += fmt::format("{} {}{}\n", step.located.title(),
-                                step.changed ? "" : "unchanged: it is ",
+            text += fmt::format("{}{} {}{}\n",
+                                result.files.size() > 1 ? file.path.string() + ": " : std::string(),
+                                step.located.title(), step.changed ? "" : "unchanged: it is ",
                                 result.off ? "switched off" : "switched on");
         }
     }

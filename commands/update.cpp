@@ -82,6 +82,11 @@ release::Wanted wanted_from(const UpdateOptions& options, const Services& servic
     TargetFlags flags = options.target;
     flags.target = options.from;
     const auto source = open_targets(flags, "", services);
+    if (source.size() > 1) {
+        throw usage_error(
+            fmt::format("--from {}: {} files hold such a plugin", options.from, source.size()),
+            fmt::format("name the one that is meant, as {}", source.front().path.string()));
+    }
     const auto& located = source.front().targets.front();
     const auto state = release::state_of(located);
     release::Wanted wanted{

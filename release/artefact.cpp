@@ -154,13 +154,14 @@ void Resolver::resolve(const std::string& reference, const std::string& sha256, 
 }
 
 void Resolver::resolve_range(const std::string& range, const State& now, Wanted& wanted) {
+    const VersionRange wanted_range(range);  // before anybody is asked
     const ImageReference repository = repository_now(now);
     const std::string name = repository.name();
     refuse_offline(services_, name, "give the REF of the new version, with its digest");
     if (!tags_.contains(name)) {
         tags_[name] = oci::open_store(repository, oci::Access::pull, options_, services_)->tags();
     }
-    const auto tag = VersionRange(range).newest(tags_[name]);
+    const auto tag = wanted_range.newest(tags_[name]);
     if (!tag) {
         throw Error(fmt::format("{} has no tag in the range {}", name, range),
                     fmt::format("'wasmplug tags {}' lists what it has", name));

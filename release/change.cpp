@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/yaml_splice.hpp"
+#include "release/entry_place.hpp"
 
 namespace wasmplug::release {
 namespace {
@@ -136,10 +137,17 @@ class Attempt {
         if (change.url) {
             set_url(located, change);
         }
+        // Two entries that come back to one line come in their order.
+        const Site* config = located.site(Role::config);
+        const bool config_first = change.config && change.sha256_place && config != nullptr &&
+                                  change.sha256_place->behind == config->key;
+        if (config_first) {
+            set_config(located, change);
+        }
         if (change.sha256) {
             set_digest(located, change);
         }
-        if (change.config) {
+        if (change.config && !config_first) {
             set_config(located, change);
         }
         if (change.scope) {
@@ -219,7 +227,7 @@ class Attempt {
     void set_digest(const Located& located, const Change& change) {
         for (const auto& site : located.sites) {
             if (site.role == Role::sha256) {
-                set_text(located, site, *change.sha256, change.sha256_text);
+                set_text(located, site, *change.sha256, change.sha256_text, &change);
             } else if (site.role == Role::digest) {
                 set_text(located, site, change.sha256->empty() ? "" : "sha256:" + *change.sha256,
                          std::nullopt);
@@ -228,26 +236,50 @@ class Attempt {
     }
 
     void set_text(const Located& located, const Site& site, const std::string& text,
-                  const std::optional<std::string>& spelling) {
+                  const std::optional<std::string>& spelling, const Change* places = nullptr) {
         text.empty() ? expect_empty(site.path) : expect_text(site.path, text);
         const bool inherited = spelling && *spelling == inherited_text;
         if (literal_ && spelling && !inherited) {
-            return put_region(site, *spelling);
+            return places != nullptr &&
+                           put_back(located, site, places->sha256_place, places->config_place,
+                                    as_written(*spelling).raw.value())
+                       ? void()
+                       : put_region(site, *spelling);
         }
         if (text.empty() || (literal_ && inherited)) {
             return site.own ? splicer().remove(site.slot()) : void();
         }
+        // Whether 64 digits are a number depends on the reader: a new digest stands in quotes.
+        const bool digest = site.role == Role::sha256;
+        const std::string new_text =
+            yaml::write_scalar(text, digest ? yaml::Style::double_quoted : yaml::Style::plain,
+                               splicer().layout().context(site.place.value));
+        if (site.own && site.value->is_null() && digest) {
+            return put_region(site, " " + new_text);
+        }
         if (site.own) {
             return splicer().set(site.slot(), {.value = text});
         }
-        // Whether 64 digits are a number depends on the reader: a new digest stands in quotes.
-        const bool digest = site.role == Role::sha256;
-        const auto style = digest ? yaml::Style::double_quoted : yaml::Style::plain;
+        if (places != nullptr &&
+            put_back(located, site, places->sha256_place, places->config_place, " " + new_text)) {
+            return;
+        }
         splicer().insert(site.place,
                          digest ? after(site.place, located.site(Role::url)->key) : nullptr,
-                         site.key,
-                         as_written(yaml::write_scalar(
-                             text, style, splicer().layout().context(site.place.value))));
+                         site.key, as_written(new_text));
+    }
+
+    // To where it stood before it was taken away; false when that is not known or not there.
+    // `other` is the place of the other entry that a version can lack.
+    bool put_back(const Located& located, const Site& site, const std::optional<EntryPlace>& place,
+                  const std::optional<EntryPlace>& other, const std::string& text) {
+        const auto edit = literal_ && place && !site.own
+                              ? entry_at(located, site, *place, other ? &*other : nullptr, text)
+                              : std::nullopt;
+        if (edit) {
+            splicer().replace(edit->range, edit->text);
+        }
+        return edit.has_value();
     }
 
     // Replaces everything between the ':' and the value's end.
@@ -281,6 +313,9 @@ class Attempt {
         if (site->own) {
             return put_region(*site, text);
         }
+        if (put_back(located, *site, change.config_place, change.sha256_place, text)) {
+            return;
+        }
         const Site* digest = located.site(Role::sha256);
         const bool has_digest = digest != nullptr && digest->own;
         splicer().insert(
@@ -304,8 +339,9 @@ class Attempt {
             return labels ? splicer().insert(in_labels, nullptr, off_label, {.value = "true"})
                    : selector
                        ? splicer().insert(in_selector, nullptr, "matchLabels", {.value = nothing})
-                       : splicer().insert(spec, nullptr, "selector",
-                                          {.value = {{"matchLabels", nothing}}});
+                       : splicer().insert(
+                             spec, nullptr, "selector",
+                             {.value = {{"matchLabels", nothing}}, .before_the_end = true});
         }
         if (change.added == "selector" && selector) {
             expect_none(selector_path);
@@ -373,6 +409,12 @@ class Attempt {
             splicer().layout().context(&beside));
     }
 
+    // {"a":1}, without blanks behind the colons.
+    static bool is_tight(const Node& mapping) {
+        const auto slot = yaml::slots_of(mapping)[0];
+        return slot.value->range().begin == slot.key->range().end + 1;
+    }
+
     void add_annotations(const Slot& metadata, const Annotations& set) {
         const Node& mapping = *metadata.value;
         if (mapping.kind() == yaml::Kind::alias || !mapping.is_mapping() || mapping.size() == 0) {
@@ -381,14 +423,23 @@ class Attempt {
                                     "use --history none, and git keeps it");
         }
         const auto& layout = splicer().layout();
-        const std::string indent(layout.column(mapping) + layout.step(), ' ');
         const bool flow = yaml::is_flow(mapping);
         const bool one_line = flow && first_.text->find('\n') >= first_.text->size() - 1;
-        std::string text = flow ? " {" : "";
+        // Braces that open in the middle of a line: below that line.
+        const std::size_t first = mapping.range().begin;
+        const std::size_t outer =
+            flow && !layout.begins_line(yaml::slots_of(mapping)[0].key->range().begin)
+                ? layout.line_indent(first)
+                : layout.column(mapping);
+        const std::string indent(outer + layout.step(), ' ');
+        const bool tight = one_line && layout.is_json() && is_tight(mapping);
+        const std::string colon = tight ? ":" : ": ";
+        std::string text = tight ? "{" : flow ? " {" : "";
         for (const auto& [key, value] : set) {
             text += flow && !text.ends_with('{') ? "," : "";
-            text += one_line ? (text.ends_with('{') ? "" : " ") : layout.line_break() + indent;
-            text += splicer().key_text(mapping, key) + ": " + annotation_text(value, mapping);
+            text +=
+                one_line ? (tight || text.ends_with('{') ? "" : " ") : layout.line_break() + indent;
+            text += splicer().key_text(mapping, key) + colon + annotation_text(value, mapping);
         }
         if (flow) {
             text += one_line ? "}" : layout.line_break() + indent.substr(layout.step()) + "}";

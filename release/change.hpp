@@ -26,6 +26,9 @@ struct Change {
     // Source text of the new configuration, or `inherited_text`, or nothing to take it away.
     std::optional<std::optional<std::string>> config = {};
     std::string config_hash = {};  // what `config` has to mean
+    // Where they stood before they were taken away, for putting them back.
+    std::optional<EntryPlace> config_place = {};
+    std::optional<EntryPlace> sha256_place = {};
     AnnotationChanges annotations = {};
     // The last annotation goes, and 'annotations:' was not there before the first came.
     bool drop_annotations = false;

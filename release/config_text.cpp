@@ -49,7 +49,9 @@ std::string config_text(const Located& located, const yaml::File& file, const No
             const std::string_view source =
                 file.text().substr(node.range().begin, node.range().size());
             const bool as_written = !flow && source.find('\n') == npos && !source.empty();
-            return " " + (as_written ? std::string(source) : text);
+            return " " + (as_written       ? std::string(source)
+                          : here.is_json() ? text
+                                           : yaml::write(json, {.layout = yaml::Style::flow}));
         }
         for (std::size_t at = text.find('\n'); at != npos; at = text.find('\n', at + 1)) {
             text.insert(at + 1, std::string(key_column, ' '));
@@ -85,7 +87,7 @@ std::string config_text(const Located& located, const yaml::File& file, const No
     }
     // Nothing can follow a block scalar on its line.
     if (text.ends_with('\n') && site->own && !ends_line(located, *site)) {
-        return " " + yaml::to_json(node).dump();
+        return " " + yaml::write(yaml::to_json(node), {.layout = yaml::Style::flow});
     }
     return text;
 }

@@ -1,9 +1,11 @@
 #include "release/files.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 
 #include "base/error.hpp"
@@ -85,7 +87,10 @@ std::vector<FileTargets> open_folder(const fs::path& root, const Selection& sele
             fmt::format("{} is a folder: which plugin in it is meant?", root.string()),
             "give an image or --name");
     }
-    const auto paths = find_files(root, is_manifest_name);
+    auto paths = find_files(root, is_manifest_name);
+    for (auto& path : paths) {
+        path = path.lexically_normal();  // "./a.yaml" is a.yaml, in a diff most of all
+    }
     auto found = parallel(
         paths.size(),
         [&](std::size_t i) -> std::optional<FileTargets> {
@@ -169,6 +174,14 @@ void write_steps(const std::vector<FileSteps>& files, Services& services) {
     for (const auto& file : files) {
         if (file.after != file.before) {
             texts.push_back({file.path, file.before, file.after});
+            std::error_code ignored;
+            const auto names = fs::hard_link_count(file.path, ignored);
+            if (!ignored && names > 1) {
+                services.out.warn(
+                    fmt::format("{} is a hard link: its other {} the old text", file.path.string(),
+                                names == 2 ? "name keeps" : "names keep"),
+                    "a symbolic link would be followed");
+            }
         }
     }
     // Each is synced to the disk: many take a while.
@@ -177,7 +190,52 @@ void write_steps(const std::vector<FileSteps>& files, Services& services) {
     services.out.progress("");
 }
 
+namespace {
+
+// "a.yaml, b.yaml and 3 more"
+std::string some_of(const std::vector<std::string>& names) {
+    constexpr std::size_t most = 5;
+    const std::size_t shown = names.size() <= most + 1 ? names.size() : most;
+    std::string text;
+    for (std::size_t i = 0; i < shown; ++i) {
+        text += (i == 0 ? "" : ", ") + names[i];
+    }
+    return shown == names.size() ? text : fmt::format("{} and {} more", text, names.size() - shown);
+}
+
+// Another file could take its name all the same, and somebody said no.
+void refuse_read_only(const Replacement& file) {
+    constexpr auto writable =
+        fs::perms::owner_write | fs::perms::group_write | fs::perms::others_write;
+    std::error_code failure;
+    const auto status = fs::status(file.path, failure);
+    if (failure || file.before == file.after) {
+        return;  // whoever reads it says so
+    }
+    const bool marked = (status.permissions() & writable) == fs::perms::none;
+    if (marked || ::access(file.path.c_str(), W_OK) != 0) {
+        throw Error(fmt::format("{} cannot be written: {}", file.path.string(),
+                                marked ? "it is read-only" : std::strerror(errno)),
+                    "nothing was written");
+    }
+}
+
+// What is on the disk now tells which files were written, in whatever order that was.
+std::string told(const std::vector<Replacement>& files) {
+    std::vector<std::string> written;
+    std::vector<std::string> left;
+    for (const auto& file : files) {
+        const bool is_new = read_file_if_there(file.path) == file.after;
+        (is_new ? written : left).push_back(file.path.string());
+    }
+    return fmt::format("written before: {}; not written: {}; do it again to go on",
+                       some_of(written), some_of(left));
+}
+
+}  // namespace
+
 void write_files(const std::vector<Replacement>& files, const Cancel& cancel) {
+    std::ranges::for_each(files, refuse_read_only);
     std::size_t written = 0;
     try {
         replace_files(files, cancel, written);
@@ -185,10 +243,9 @@ void write_files(const std::vector<Replacement>& files, const Cancel& cancel) {
         if (written == 0) {
             throw;
         }
-        throw Error(error.full_message(),
-                    fmt::format("{} of {} files were written before; do it again to go on", written,
+        throw Error(fmt::format("{} ({} of {} files were written)", error.full_message(), written,
                                 files.size()),
-                    error.code());
+                    told(files), error.code());
     }
 }
 

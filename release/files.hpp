@@ -52,7 +52,7 @@ std::vector<FileSteps> prepare(const std::vector<FileTargets>& files,
                                const std::function<Step(const Located&)>& plan,
                                const Cancel& cancel);
 
-// replace_files(); an error on the way says how many were written before it. ExitCode::changed
+// replace_files(); an error on the way says which were written before it. ExitCode::changed
 // with nothing said of that means that nothing was written.
 void write_files(const std::vector<Replacement>& files, const Cancel& cancel);
 

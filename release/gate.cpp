@@ -304,7 +304,8 @@ std::string describe(const Gate& gate) {
         gate.check);
 }
 
-GateReport run_gate(const Gate& gate, Services& services, const Promoted& promoted) {
+GateReport run_gate(const Gate& gate, Services& services, const Promoted& promoted,
+                    std::optional<std::chrono::system_clock::time_point> deadline) {
     GateReport report{gate.name, describe(gate), {}, {}};
     if (std::holds_alternative<ManualCheck>(gate.check)) {
         report.verdict = {Answer::waiting, "a person has to promote"};
@@ -331,6 +332,16 @@ GateReport run_gate(const Gate& gate, Services& services, const Promoted& promot
         }
         if (gate.count == 0 && promoted()) {
             report.verdict = {Answer::passed, {}};
+            return report;
+        }
+        const auto next =
+            services.now() +
+            std::chrono::duration_cast<std::chrono::system_clock::duration>(gate.interval);
+        if (gate.count != 0 && deadline && next > *deadline) {
+            report.verdict = {Answer::inconclusive,
+                              "the plan's timeout is over" +
+                                  (last.why.empty() ? std::string() : ": " + last.why)};
+            services.out.progress({});
             return report;
         }
         services.sleep(gate.interval, services.cancel);

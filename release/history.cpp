@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "release/entry_place.hpp"
 
 namespace wasmplug::release {
 namespace {
@@ -141,7 +142,8 @@ std::vector<PastState> past_states(const Located& located, const GitHistory& his
             continue;
         }
         past.push_back({std::move(state), all_spellings(*then), version.commit, version.author,
-                        version.at, version.subject});
+                        version.at, version.subject, place_of(*then, Role::config),
+                        place_of(*then, Role::sha256)});
     }
     return past;
 }

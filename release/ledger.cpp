@@ -80,6 +80,32 @@ std::optional<unsigned> parse_number(std::string_view text) {
     return number;
 }
 
+std::optional<EntryPlace> place_in(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    if (found == object.end() || !found->is_object()) {
+        return std::nullopt;
+    }
+    return EntryPlace{text_of(*found, "behind"), text_of(*found, "otherwise"),
+                      number_of(*found, "lines"), text_of(*found, "comment")};
+}
+
+void put_place(Json& object, const char* key, const std::optional<EntryPlace>& place) {
+    if (!place) {
+        return;
+    }
+    Json& json = object[key] = Json::object();
+    json["behind"] = place->behind;
+    if (!place->otherwise.empty()) {
+        json["otherwise"] = place->otherwise;
+    }
+    if (place->lines != 0) {
+        json["lines"] = place->lines;
+    }
+    if (!place->comment.empty()) {
+        json["comment"] = place->comment;
+    }
+}
+
 Revision decode_revision(unsigned number, const std::string& text) {
     Revision revision;
     revision.number = number;
@@ -95,6 +121,8 @@ Revision decode_revision(unsigned number, const std::string& text) {
         revision.config = text_if_there(object, "config");
         revision.url_text = text_if_there(object, "urlText");
         revision.sha256_text = text_if_there(object, "sha256Text");
+        revision.config_place = place_in(object, "configAt");
+        revision.sha256_place = place_in(object, "sha256At");
         if (const auto beside = object.find("with");
             beside != object.end() && beside->is_object()) {
             for (const auto& [name, value] : beside->items()) {
@@ -191,6 +219,8 @@ std::string encode_revision(const Revision& revision) {
     if (revision.sha256_text) {
         object["sha256Text"] = *revision.sha256_text;
     }
+    put_place(object, "configAt", revision.config_place);
+    put_place(object, "sha256At", revision.sha256_place);
     if (!revision.beside.empty()) {
         Json& beside = object["with"] = Json::object();
         for (const auto& [name, value] : revision.beside) {

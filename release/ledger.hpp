@@ -29,6 +29,16 @@ struct Content {
     bool operator==(const Content&) const = default;
 };
 
+// Where an entry stood that a change took away: what brings it back to there.
+struct EntryPlace {
+    std::string behind;     // the key before it; "" when it was the first
+    std::string otherwise;  // the one before that, where `behind` is the off switch's selector
+    std::size_t lines = 0;  // blank ones and comments between the two
+    std::string comment;    // what ended its line, with the blanks before it
+
+    bool operator==(const EntryPlace&) const = default;
+};
+
 struct Revision {
     unsigned number = 0;
     std::string version;  // the tag, or what else names it to a person; may be empty
@@ -43,6 +53,9 @@ struct Revision {
     std::string at;  // RFC 3339
     std::string by;
     std::string why;
+    // Of what this revision has no more.
+    std::optional<EntryPlace> config_place;
+    std::optional<EntryPlace> sha256_place;
     unsigned rollback_of = 0;  // the revision that this one restored
     std::string rollout;       // "PLAN/WAVE" that brought it
     std::string bad;  // why nobody should go back to it; empty: nothing is known against it

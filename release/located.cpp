@@ -403,14 +403,12 @@ class Finder {
         }
         rest.remove_prefix(mark + std::string_view("# wasmplug:").size());
         try {
-            const auto json = parse_json(rest, "the marker");
+            const auto json = parse_json(rest, "the marker behind this value");
             if (const auto image = json.find("image"); image != json.end() && image->is_string()) {
                 return image->get<std::string>();
             }
         } catch (const Error& error) {
-            throw file_.error(value.range(), fmt::format("the marker behind this value is no JSON: "
-                                                         "{}",
-                                                         error.what()));
+            throw file_.error(value.range(), error.what());
         }
         return std::nullopt;
     }

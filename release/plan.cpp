@@ -259,6 +259,12 @@ Wave parse_wave(const yaml::File& file, const Node& node, const std::vector<Gate
     }
     for (const auto& item : fields.need("targets").items()) {
         Fields target(file, item, "a target");
+        if (item.find("file") == nullptr && item.find("context") != nullptr) {
+            throw file.error(item.range(),
+                             "this target is an object in a cluster, and those cannot "
+                             "be rolled out yet",
+                             "name the file that declares it, as 'file: prod/auth.yaml'");
+        }
         wave.targets.push_back(
             {target.need_text("file"), target.text("name"), target.text("path"), item.range()});
         target.end();
@@ -392,6 +398,10 @@ Plan parse_plan(yaml::File file, const std::filesystem::path& path) {
                                           plan_api_version, plan_kind));
     }
     plan.name = path.stem().string();
+    if (constexpr std::string_view ending = ".rollout";
+        plan.name.size() > ending.size() && plan.name.ends_with(ending)) {
+        plan.name.resize(plan.name.size() - ending.size());
+    }
     if (const Node* metadata = fields.get("metadata")) {
         Fields inner(plan.file, *metadata, "metadata");
         plan.name = inner.text("name", plan.name);
@@ -409,6 +419,7 @@ Plan parse_plan(yaml::File file, const std::filesystem::path& path) {
     if (const Node* defaults = fields.get("defaults")) {
         Fields inner(plan.file, *defaults, "defaults");
         plan.settle = inner.duration("settle", plan.settle);
+        plan.timeout = inner.duration("timeout", plan.timeout);
         plan.on_failure = static_cast<OnFailure>(inner.choice("onFailure", {"rollback", "pause"}));
         inner.end();
     }

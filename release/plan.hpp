@@ -47,7 +47,8 @@ struct Plan {
     std::optional<std::string> config_file;  // relative to the plan
     std::string why;
     std::string root_namespace = "istio-system";
-    std::chrono::nanoseconds settle{};  // between the edit and the first measurement
+    std::chrono::nanoseconds settle{};   // between the edit and the first measurement
+    std::chrono::nanoseconds timeout{};  // for all gates of a wave; 0: none
     OnFailure on_failure = OnFailure::rollback;
     std::vector<Gate> gates;
     std::vector<Wave> waves;

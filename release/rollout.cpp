@@ -12,6 +12,7 @@
 #include "base/image_reference.hpp"
 #include "base/json.hpp"
 #include "base/parallel.hpp"
+#include "base/time.hpp"
 #include "base/yaml_edit.hpp"
 
 namespace wasmplug::release {
@@ -484,7 +485,11 @@ std::optional<fs::path> remember_gate(const Plan& plan, const WaveStatus& wave,
 }
 
 WaveVerdict judge_gates(const std::vector<Gate>& gates, const Promoted& promoted, bool wait,
-                        Services& services) {
+                        std::chrono::nanoseconds limit, Services& services) {
+    std::optional<WallClock::time_point> deadline;
+    if (limit.count() > 0) {
+        deadline = services.now() + std::chrono::duration_cast<WallClock::duration>(limit);
+    }
     WaveVerdict all;
     all.verdict = {Verdict::Answer::passed, {}};
     for (const auto& gate : gates) {
@@ -493,13 +498,15 @@ WaveVerdict judge_gates(const std::vector<Gate>& gates, const Promoted& promoted
         if (asks_a_person && promoted()) {
             continue;
         }
-        all.reports.push_back(run_gate(gate, services, wait ? promoted : Promoted{}));
+        all.reports.push_back(run_gate(gate, services, wait ? promoted : Promoted{}, deadline));
         const auto& report = all.reports.back();
         std::string value =
             report.measurements.empty() ? std::string() : report.measurements.back().value;
-        services.out.step(fmt::format("gate {}: {}{}", gate.name, report.asked,
-                                      value.empty() ? "" : " is " + value));
-        if (report.verdict.answer != Verdict::Answer::passed) {
+        const std::string line = fmt::format("gate {}: {}{}", gate.name, report.asked,
+                                             value.empty() ? "" : " is " + value);
+        const bool passed = report.verdict.answer == Verdict::Answer::passed;
+        passed ? services.out.step(line) : services.out.note(line);
+        if (!passed) {
             all.verdict = report.verdict;
             all.verdict.reason = fmt::format("gate {}: {}", gate.name, report.verdict.reason);
             return all;

@@ -96,9 +96,9 @@ struct WaveVerdict {
     std::vector<GateReport> reports;
 };
 
-// Runs the gates in order until one does not pass. Once `promoted` the manual ones pass, and those
-// that are measured until then; with `wait` these are waited for.
+// Runs the gates in order until one does not pass, or `limit` (0: none) is over. Once `promoted`
+// the manual ones pass, and those that are measured until then; with `wait` these are waited for.
 WaveVerdict judge_gates(const std::vector<Gate>& gates, const Promoted& promoted, bool wait,
-                        Services& services);
+                        std::chrono::nanoseconds limit, Services& services);
 
 }  // namespace wasmplug::release

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/yaml_edit.hpp"
 #include "base/yaml_layout.hpp"
+#include "release/entry_place.hpp"
 
 namespace wasmplug::release {
 namespace {
@@ -122,6 +123,28 @@ void record_found(Ledger& ledger, const State& state, const OddSpellings& odd,
     found.url_text = odd.url;
     found.sha256_text = odd.sha256;
     append_revision(ledger, std::move(found));
+}
+
+// What the change takes away, and where it stood.
+void note_places(Revision& revision, const Located& located, const Change& change) {
+    if (change.config && !*change.config) {
+        revision.config_place = place_of(located, Role::config);
+    }
+    if (change.sha256 && change.sha256->empty()) {
+        revision.sha256_place = place_of(located, Role::sha256);
+    }
+}
+
+// Where what the change brings back stood when it went, after revision `to`.
+void find_places(Change& change, const Ledger& ledger, unsigned to) {
+    for (const auto& revision : ledger.revisions) {
+        if (revision.number > to && !change.config_place) {
+            change.config_place = revision.config_place;
+        }
+        if (revision.number > to && !change.sha256_place) {
+            change.sha256_place = revision.sha256_place;
+        }
+    }
 }
 
 bool may_record(const Step& step, const Recording& recording) {
@@ -301,7 +324,9 @@ Step plan_update(const Located& located, const Wanted& wanted, const Recording& 
         record_found(after, step.before, odd_spellings(located, step.change), recording);
         next.content = step.after;
         next.version = wanted.version;
-        step.revision = append_revision(after, revision_of(next, recording));
+        Revision revision = revision_of(next, recording);
+        note_places(revision, located, step.change);
+        step.revision = append_revision(after, std::move(revision));
         prune_ledger(after, recording.limits);
         step.change.annotations = ledger_changes(before, after);
     }
@@ -360,6 +385,7 @@ Step rollback_by_ledger(Step step, const Ledger& before, const RollbackChoice& c
     step.change.sha256 = to->content.sha256;
     step.change.url_text = to->url_text;
     step.change.sha256_text = to->sha256_text;
+    find_places(step.change, before, to->number);
     note_differences(step, *to);
     Ledger after = before;
     record_found(after, step.before, odd_spellings(step.located, step.change), recording);
@@ -374,6 +400,7 @@ Step rollback_by_ledger(Step step, const Ledger& before, const RollbackChoice& c
     if (!choice.only_version) {
         revision.config = to->config;
     }
+    note_places(revision, step.located, step.change);
     step.revision = append_revision(after, std::move(revision));
     prune_ledger(after, recording.limits);
     if (may_record(step, recording)) {
@@ -420,6 +447,8 @@ Step rollback_by_git(Step step, const RollbackChoice& choice, const std::vector<
         step.change.sha256 = to->state.content.sha256;
         step.change.url_text = to->odd.url;
         step.change.sha256_text = to->odd.sha256;
+        step.change.config_place = to->config_place;
+        step.change.sha256_place = to->sha256_place;
     }
     return step;
 }

@@ -83,6 +83,8 @@ struct PastState {
     State state;
     OddSpellings odd;
     std::string commit, author, at, subject;
+    std::optional<EntryPlace> config_place = {};
+    std::optional<EntryPlace> sha256_place = {};
 };
 
 // Asked only when the ledger is missing or does not hold a configuration.

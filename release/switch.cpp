@@ -73,9 +73,12 @@ Step plan_switch(const Located& located, bool off, const Recording& recording) {
         if (located.metadata.value->find("annotations") == nullptr) {
             record["alone"] = true;
         }
-        record["at"] = recording.at;
-        record["by"] = recording.by;
-        record["why"] = recording.why;
+        for (const auto& [key, text] :
+             {std::pair{"at", &recording.at}, {"by", &recording.by}, {"why", &recording.why}}) {
+            if (!text->empty()) {
+                record[key] = *text;
+            }
+        }
         step.change.scope = scope;
         step.change.annotations.set = {{std::string(ledger_disabled_key), compact_json(record)}};
         return step;

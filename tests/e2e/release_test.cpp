@@ -222,6 +222,46 @@ TEST(History, TellsWhatWasRolledBackAndWhyInOneColumn) {
     EXPECT_NE(told.out.find("rollback to 1: too slow\n"), std::string::npos) << told.out;
 }
 
+TEST(SeveralFiles, AreToldApart) {
+    Sandbox sandbox;
+    const std::string manifest =
+        "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata:\n  name: auth\n"
+        "spec:\n  url: oci://r.example/auth:1.0.0\n";
+    for (const char* file : {"deploy/a.yaml", "deploy/b.yaml", "c.yaml"}) {
+        sandbox.write(file, manifest);
+    }
+    const auto dry = sandbox.run(
+        {"update", ".", "r.example/auth:1.1.0", "--sha256", digest, "--offline", "--dry-run"});
+    EXPECT_NE(dry.out.find("--- a/deploy/b.yaml\n"), std::string::npos) << dry.out;
+    EXPECT_NE(dry.err.find("note: deploy/a.yaml: "), std::string::npos) << dry.err;
+    const auto updated =
+        sandbox.run({"update", "deploy", "r.example/auth:1.1.0", "--sha256", digest, "--offline"});
+    EXPECT_NE(updated.out.find("deploy/a.yaml: "), std::string::npos) << updated.out;
+    const auto told = sandbox.run({"history", "deploy", "--name", "auth"});
+    EXPECT_NE(told.out.find("deploy/b.yaml: wasmplugin"), std::string::npos) << told.out;
+    const auto off = sandbox.run({"disable", "deploy", "--name", "auth"});
+    EXPECT_NE(off.out.find("deploy/a.yaml: wasmplugin"), std::string::npos) << off.out;
+    // Which of them would be promoted?
+    const auto from =
+        sandbox.run({"update", "c.yaml", "--from", "deploy", "--name", "auth", "--offline"});
+    EXPECT_EQ(from.exit_code, 2);
+    EXPECT_NE(from.err.find("2 files hold such a plugin"), std::string::npos) << from.err;
+    EXPECT_EQ(sandbox.read("c.yaml"), manifest);
+}
+
+TEST(UpdateWithAConfiguration, SaysThatTheVersionStays) {
+    Sandbox sandbox;
+    sandbox.write("m.yaml",
+                  "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata:\n"
+                  "  name: auth\nspec:\n  url: oci://r.example/auth:1.0.0\n");
+    const auto set = sandbox.run({"update", "m.yaml", "--set", "pluginConfig.a=1"});
+    EXPECT_EQ(set.exit_code, 0);
+    EXPECT_NE(set.out.find("updated: another configuration for 1.0.0"), std::string::npos)
+        << set.out;
+    const auto range = sandbox.run({"update", "m.yaml", "--to", "~x"});
+    EXPECT_EQ(range.exit_code, 2) << "before anybody is asked: " << range.err;
+}
+
 class RollbackByGit : public testing::Test {
   protected:
     void SetUp() override {

@@ -187,6 +187,86 @@ TEST_F(Replace, KilledAmongSeveralFilesLeavesEachOldOrNewAndCanBeRepeated) {
     EXPECT_TRUE(std::ranges::count(seen, "new old old ") > 0);
 }
 
+TEST_F(Replace, AFailureBetweenFilesIsToldWithTheNamesOfThoseBeforeIt) {
+    const std::vector<std::string> files{"d/a.yaml", "d/b.yaml", "d/deep/c.yaml"};
+    const std::vector<std::string> words{
+        "update", "d",        "r.example/auth:1.1.0", "--sha256", std::string(64, 'a'), "--history",
+        "none",   "--offline"};
+    for (const char* error : {"EIO", "ENOSPC"}) {
+        for (int number = 1; number <= 3; ++number) {
+            fs::remove_all(sandbox_.work() / "d");
+            for (const auto& file : files) {
+                sandbox_.write(file, before_);
+            }
+            std::vector<std::string> argv{"strace", "-f",           "-qq", "-o", "/dev/null",
+                                          "-e",     "trace=rename", "-e",  "",   "wasmplug"};
+            argv[8] =
+                std::string("inject=rename:error=") + error + ":when=" + std::to_string(number);
+            argv.insert(argv.end(), words.begin(), words.end());
+            const auto ran = sandbox_.run_program(std::move(argv));
+            const std::string at = error + std::string(" ") + std::to_string(number) + ": ";
+            EXPECT_EQ(ran.exit_code, 1) << at << ran.err;
+            const auto left = ran.err.find("; not written: ");
+            int written = 0;
+            for (const auto& file : files) {
+                const bool is_new = sandbox_.read(file) == after_;
+                EXPECT_TRUE(is_new || sandbox_.read(file) == before_) << at << file;
+                written += is_new ? 1 : 0;
+                if (number > 1) {
+                    EXPECT_EQ(ran.err.find(file, ran.err.find("written before: ")) < left, is_new)
+                        << at << ran.err;
+                }
+            }
+            EXPECT_EQ(written, number - 1) << at << ran.err;
+            EXPECT_EQ(left != std::string::npos, number > 1) << ran.err;
+            EXPECT_EQ(sandbox_.run(words).exit_code, 0);
+            for (const auto& file : files) {
+                EXPECT_EQ(sandbox_.read(file), after_) << at;
+            }
+        }
+    }
+}
+
+TEST_F(Replace, AReadOnlyFileIsLeftAlone) {
+    fs::permissions(sandbox_.work() / "d/m.yaml", fs::perms::owner_read);
+    const auto refused = sandbox_.run(update());
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find("d/m.yaml cannot be written: it is read-only"), std::string::npos)
+        << refused.err;
+    EXPECT_EQ(sandbox_.read("d/m.yaml"), before_);
+}
+
+TEST_F(Replace, TheOtherNameOfAHardLinkIsSpokenOf) {
+    fs::create_hard_link(sandbox_.work() / "d/m.yaml", sandbox_.work() / "d/other.yaml");
+    const auto updated = sandbox_.run(update());
+    EXPECT_EQ(updated.exit_code, 0);
+    EXPECT_NE(updated.err.find("d/m.yaml is a hard link: its other name keeps the old text"),
+              std::string::npos)
+        << updated.err;
+    EXPECT_EQ(sandbox_.read("d/m.yaml"), after_);
+    EXPECT_EQ(sandbox_.read("d/other.yaml"), before_);
+}
+
+TEST_F(Replace, AFileOfSeveralMegabytesComesBackByteForByte) {
+    std::string big;
+    for (int i = 0; big.size() < 3'000'000; ++i) {
+        big += "---\r\napiVersion: v1\r\nkind: ConfigMap\r\nmetadata: {name: c" +
+               std::to_string(i) + "}\r\ndata: {a: 'long enough to fill a file'}\r\n";
+    }
+    big += "---\r\n" + before_ + "---\r\nkind: Secret\r\napiVersion: v1\r\n";
+    sandbox_.write("d/m.yaml", big);
+    auto words = update();
+    words.erase(words.end() - 3, words.end() - 1);  // with a ledger
+    ASSERT_EQ(sandbox_.run(words).exit_code, 0);
+    const auto at = big.size() - before_.size();
+    EXPECT_EQ(sandbox_.read("d/m.yaml").substr(0, at - 200), big.substr(0, at - 200));
+    ASSERT_EQ(sandbox_.run({"rollback", "d/m.yaml", "--offline"}).exit_code, 0);
+    std::string now = sandbox_.read("d/m.yaml");
+    EXPECT_NE(now, big);
+    EXPECT_NE(now.find("url: 'oci://r.example/auth:1.0.0' # too\r\n"), std::string::npos);
+    EXPECT_TRUE(now.ends_with("---\r\nkind: Secret\r\napiVersion: v1\r\n"));
+}
+
 class ReplaceWithout : public Replace, public testing::WithParamInterface<std::string> {};
 
 TEST_P(ReplaceWithout, ACallThatFailsIsToldAndLeavesNoHalfFile) {

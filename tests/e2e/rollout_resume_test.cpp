@@ -163,7 +163,7 @@ TEST_F(SmallRollout, AskedOnceAGateOfCountZeroWaitsForAPerson) {
 TEST_F(SmallRollout, DrawsWhereItStands) {
     write_plan("exit 0\n");
     ASSERT_EQ(sandbox_.run({"rollout", "next", "plan.yaml"}).exit_code, 0);
-    const auto svg = sandbox_.run({"rollout", "status", "plan.yaml", "--as", "svg"}).out;
+    const auto svg = sandbox_.run({"rollout", "status", "plan.yaml", "-o", "svg"}).out;
     EXPECT_TRUE(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"")) << svg;
     EXPECT_NE(svg.find(">3 of 3<"), std::string::npos);
     EXPECT_NE(svg.find(">pending<"), std::string::npos);
@@ -171,7 +171,7 @@ TEST_F(SmallRollout, DrawsWhereItStands) {
         sandbox_.run({"rollout", "status", "plan.yaml", "--report", "svg=status.svg"}).exit_code,
         0);
     EXPECT_EQ(sandbox_.read("status.svg"), svg);
-    const auto mermaid = sandbox_.run({"rollout", "status", "plan.yaml", "--as", "mermaid"}).out;
+    const auto mermaid = sandbox_.run({"rollout", "status", "plan.yaml", "-o", "mermaid"}).out;
     EXPECT_NE(mermaid.find("w0 --> w1"), std::string::npos) << mermaid;
 }
 
@@ -202,6 +202,87 @@ TEST_F(SmallRollout, RefusesTwoPluginsOfOneFileThatBothRunOnAWorkload) {
     EXPECT_EQ(status.at("waves")[0].at("changed"), 2);
     EXPECT_EQ(sandbox_.run({"rollout", "abort", "plan.yaml"}).exit_code, 0);
     EXPECT_EQ(sandbox_.json({"rollout", "status", "plan.yaml"}).at("waves")[0].at("changed"), 0);
+}
+
+class CommittedRollout : public SmallRollout {
+  protected:
+    void SetUp() override {
+        WASMPLUG_NEEDS_PROGRAM("git");
+        SmallRollout::SetUp();
+        write_plan("exit 0\n");
+        shell(
+            "git init -q -b main && git config user.name tests && git config user.email "
+            "tests@example.invalid && git add -A && git commit -q -m 'Declare the plugins'");
+    }
+
+    std::string shell(const std::string& script) {
+        const auto result = sandbox_.shell(script);
+        EXPECT_EQ(result.exit_code, 0) << script << result.err;
+        return result.out;
+    }
+
+    std::string newest() { return shell("git log -1 --format=%s"); }
+};
+
+TEST_F(CommittedRollout, EveryStepThatWritesCanCommitAndElseSaysTheMessage) {
+    const std::vector<std::pair<std::vector<std::string>, std::string>> steps{
+        {{"next"}, "Roll out auth 1.4.0: wave 1/3 wave-1"},
+        {{"pause"}, "Roll out auth 1.4.0: wave 1/3 wave-1 paused"},
+        {{"resume"}, "Roll out auth 1.4.0: wave 1/3 wave-1 resumed"},
+        {{"gate", "--wave", "wave-1"}, "Roll out auth 1.4.0: wave 1/3 wave-1 passed"},
+        {{"promote", "--wave", "wave-1"}, "Roll out auth 1.4.0: wave 1/3 wave-1 promoted"},
+        {{"abort"}, "Roll back auth 1.4.0: wave wave-1"}};
+    for (const auto& [words, message] : steps) {
+        std::vector<std::string> all{"rollout", words[0], "plan.yaml"};
+        all.insert(all.end(), words.begin() + 1, words.end());
+        const auto said = sandbox_.run(all);
+        EXPECT_EQ(said.exit_code, 0) << words[0] << said.err;
+        EXPECT_NE(said.err.find("commit message: " + message + "\n"), std::string::npos)
+            << said.err;
+        EXPECT_NE(said.err.find("deploy/wave-1/team-0.yaml"), std::string::npos) << said.err;
+        EXPECT_NE(newest(), message + "\n");
+        shell("git checkout -q deploy plan.yaml");
+        all.emplace_back("--commit");
+        const auto committed = sandbox_.run(all);
+        EXPECT_EQ(committed.exit_code, 0) << words[0] << committed.err;
+        EXPECT_EQ(newest(), message + "\n");
+        EXPECT_EQ(shell("git status --porcelain -uno"), "") << words[0];
+    }
+    EXPECT_EQ(states()[0], "rolled back");
+}
+
+TEST_F(CommittedRollout, LeavesChangesThatAreNotItsOwnOutOfACommit) {
+    const std::string file = file_of(1, 0);
+    sandbox_.write(file, sandbox_.read(file) + "# mine\n");
+    const std::string mine = sandbox_.read(file);
+    const auto refused = sandbox_.run({"rollout", "next", "plan.yaml", "--commit"});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find(file + " has changes that are not committed"), std::string::npos)
+        << refused.err;
+    EXPECT_EQ(sandbox_.read(file), mine);
+    EXPECT_EQ(changed_files(), 0);
+    // What is staged elsewhere stays staged, and out of it.
+    shell("git checkout -q deploy && echo x >other && git add other");
+    ASSERT_EQ(sandbox_.run({"rollout", "next", "plan.yaml", "--commit"}).exit_code, 0);
+    EXPECT_EQ(shell("git status --porcelain -uno"), "A  other\n");
+}
+
+TEST_F(CommittedRollout, NeedsAWorkTreeForACommitAndSaysSo) {
+    shell("rm -rf .git");
+    const auto refused = sandbox_.run({"rollout", "next", "plan.yaml", "--commit"});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find("not a git repository"), std::string::npos) << refused.err;
+    EXPECT_EQ(changed_files(), 0);
+}
+
+TEST_F(SmallRollout, AGateThatDoesNotPassHasNoTick) {
+    write_plan("exit 75\n");
+    ASSERT_EQ(sandbox_.run({"rollout", "next", "plan.yaml"}).exit_code, 0);
+    const auto gate = sandbox_.run({"rollout", "gate", "plan.yaml"});
+    EXPECT_EQ(gate.exit_code, 4);
+    EXPECT_NE(gate.err.find("note: gate check: command sh gate wave-1 is exit 75\n"),
+              std::string::npos)
+        << gate.err;
 }
 
 class ValuesRollout : public testing::Test {

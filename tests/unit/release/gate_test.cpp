@@ -234,6 +234,29 @@ TEST(Gate, OfCountZeroGoesOnUntilAPersonPromotes) {
     EXPECT_EQ(report.measurements.size(), 4U);
 }
 
+TEST(Gate, IsInconclusiveWhenThePlansTimeoutIsOver) {
+    World world;
+    world.services.send = [](const HttpRequest&, const Cancel&) {
+        return HttpResponse{200, {}, "", {}};
+    };
+    const auto begin = std::chrono::system_clock::time_point{};
+    auto now = begin;
+    world.services.now = [&] {
+        return now;
+    };
+    world.services.sleep = [&](std::chrono::nanoseconds time, const Cancel&) {
+        now += std::chrono::duration_cast<std::chrono::system_clock::duration>(time);
+    };
+    const Gate gate{.name = "h", .check = HttpCheck{"http://x/", 200, ""}, .count = 5};
+    const auto late = run_gate(gate, world.services, {}, begin + std::chrono::seconds(100));
+    EXPECT_EQ(late.verdict.answer, Answer::inconclusive);
+    EXPECT_EQ(late.measurements.size(), 4U) << "every 30 s";
+    EXPECT_EQ(late.verdict.reason, "the plan's timeout is over");
+    now = begin;
+    EXPECT_EQ(run_gate(gate, world.services, {}, begin + std::chrono::seconds(120)).verdict.answer,
+              Answer::passed);
+}
+
 TEST(Gate, OfCountZeroFailsWhileItWaits) {
     World world;
     unsigned asked = 0;

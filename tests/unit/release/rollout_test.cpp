@@ -103,6 +103,69 @@ TEST(Plan, SaysWhereItIsWrongAndWhatWasMeant) {
               "plan.yaml:5:3: gate 'e' asks 0 things, not one");
 }
 
+TEST(Plan, ReadsAllThatTheFormatHas) {
+    const Plan one = parse_plan(yaml::File::parse(R"(
+apiVersion: wasmplug.dev/v1alpha1
+kind: RolloutPlan
+plugin: {url: oci://r/p, to: v1.3.0}
+defaults: {settle: 60s, timeout: 10m, onFailure: pause}
+gates:
+  - name: errors
+    prometheus: {address: http://prom:9090}
+    query: 'sum(rate(istio_requests_total{destination_version="{{wave.version}}"}[2m])) * 100'
+    max: 1
+    interval: 30s
+    count: 5
+    failureLimit: 1
+    errorLimit: 4
+    noData: fail
+  - name: smoke
+    command: [./smoke.sh, "{{wave.name}}"]
+    timeout: 2m
+waves:
+  - {name: canary, vars: {version: c}, targets: [{file: dev/rl-canary.yaml}]}
+  - {name: eu, vars: {version: s}, targets: [{file: eu/*.yaml}], pause: manual}
+)",
+                                                  "plan.yaml"),
+                                "rl.rollout.yaml");
+    EXPECT_EQ(one.name, "rl");
+    EXPECT_EQ(one.to, "v1.3.0");
+    EXPECT_EQ(one.settle, std::chrono::seconds(60));
+    EXPECT_EQ(one.timeout, std::chrono::minutes(10));
+    EXPECT_EQ(one.on_failure, OnFailure::pause);
+    const Gate& errors = one.gates[0];
+    EXPECT_EQ(errors.count, 5U);
+    EXPECT_EQ(errors.failure_limit, 1U);
+    EXPECT_EQ(errors.error_limit, 4U);
+    EXPECT_EQ(errors.no_data, NoData::fail);
+    EXPECT_EQ(errors.interval, std::chrono::seconds(30));
+    EXPECT_EQ(one.gates[1].timeout, std::chrono::minutes(2));
+    const auto gates = gates_of(one, one.waves[1]);
+    ASSERT_EQ(gates.size(), 3U);
+    EXPECT_EQ(describe(gates[0]),
+              "PromQL sum(rate(istio_requests_total{destination_version=\"s\"}[2m])) * 100 <= 1");
+    EXPECT_EQ(describe(gates[1]), "command ./smoke.sh eu");
+    EXPECT_TRUE(std::holds_alternative<ManualCheck>(gates[2].check));
+}
+
+TEST(Plan, SaysThatObjectsInAClusterComeLater) {
+    EXPECT_EQ(problem_of("waves:\n- name: a\n  targets: [{context: p, namespace: w, name: r}]\n"),
+              "plan.yaml:6:13: this target is an object in a cluster, and those cannot be rolled "
+              "out yet");
+}
+
+TEST(Plan, WarnsOfAMetricThatIsAskedBeforeTheClusterCanHaveTheChange) {
+    const std::string waves = "waves:\n- {name: eu, targets: [{file: x}]}\n";
+    const std::string metric =
+        "- {name: errors, prometheus: {address: http://p}, query: up, max: 1}\n";
+    const auto warnings = warnings_of(plan("gates:\n" + metric + waves));
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_NE(warnings[0].text.find("whether or not the cluster has them"), std::string::npos);
+    EXPECT_TRUE(
+        warnings_of(plan("gates:\n- {name: synced, command: [./synced]}\n" + metric + waves))
+            .empty());
+}
+
 TEST(Plan, RendersWhatAWaveSaysAndWarnsOfMetricsThatNobodyExports) {
     const Plan one = plan(
         "gates:\n- name: errors\n  prometheus: {address: http://p}\n"
