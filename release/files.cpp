@@ -228,6 +228,9 @@ std::string told(const std::vector<Replacement>& files) {
         const bool is_new = read_file_if_there(file.path) == file.after;
         (is_new ? written : left).push_back(file.path.string());
     }
+    if (left.empty()) {
+        return "every file has its new text, which the disk may not hold yet: do it again";
+    }
     return fmt::format("written before: {}; not written: {}; do it again to go on",
                        some_of(written), some_of(left));
 }
