@@ -248,7 +248,7 @@ TEST_F(CommittedRollout, EveryStepThatWritesCanCommitAndElseSaysTheMessage) {
         EXPECT_EQ(newest(), message + "\n");
         EXPECT_EQ(shell("git status --porcelain -uno"), "") << words[0];
     }
-    EXPECT_EQ(states()[0], "rolled back");
+    EXPECT_EQ(states(sandbox_)[0], "rolled back");
 }
 
 TEST_F(CommittedRollout, LeavesChangesThatAreNotItsOwnOutOfACommit) {
