@@ -378,10 +378,13 @@ class Collector {
         if (is_one_walk_) {
             overlaps_.leave_all_but(file.name.substr(0, file.name.rfind('/')));
         }
-        for (const auto& placement : file.placements) {
-            overlaps_.check(placement, file.documents[placement.document]);
-        }
-        for (auto& document : file.documents) {
+        auto placement = file.placements.begin();
+        for (std::size_t i = 0; i < file.documents.size(); ++i) {
+            // Taken out: of a List of many, one at a time is there with all that is said of it.
+            auto document = std::move(file.documents[i]);
+            for (; placement != file.placements.end() && placement->document == i; ++placement) {
+                overlaps_.check(*placement, document);
+            }
             if (file.policy != nullptr) {
                 manifest::apply_levels(*file.policy, document.findings);
             }
