@@ -11,8 +11,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "base/parallel.hpp"
 #include "base/report.hpp"
+#include "base/yaml_write.hpp"
 #include "commands/command.hpp"
 #include "commands/endpoint_flags.hpp"
 #include "commands/test_files.hpp"
@@ -32,6 +34,7 @@ using plugintest::Verdict;
 
 struct TestOptions {
     std::vector<std::string> subjects;
+    std::string output;
     std::string module;
     std::string engine = "embedded";
     std::string envoy;
@@ -62,6 +65,10 @@ struct TestResult {
         return number;
     }
 
+    std::size_t total() const {
+        return count(Verdict::passed) + count(Verdict::failed) + count(Verdict::skipped);
+    }
+
     bool broken() const {
         return std::any_of(files.begin(), files.end(),
                            [](const auto& file) { return !file.error.empty(); });
@@ -84,7 +91,12 @@ std::string failure_text(const std::string& file, const plugintest::Failure& fai
     std::string text =
         fmt::format("    {}:{}:{}: {}\n      expected {}\n", file, failure.place.line,
                     failure.place.column, printable(failure.what), failure.expected);
-    text += fmt::format("      actual   {}\n", failure.actual);
+    // What ended with a trap carries its backtrace below its first line.
+    const auto first = failure.actual.substr(0, failure.actual.find('\n'));
+    text += fmt::format("      actual   {}\n", first);
+    if (first.size() < failure.actual.size()) {
+        text += indented(failure.actual.substr(first.size() + 1), 15);
+    }
     if (!failure.diff.empty()) {
         text += "      difference (- expected, + actual)\n" + indented(failure.diff, 8);
     }
@@ -315,19 +327,34 @@ void write_reports(const TestOptions& options, const TestResult& result) {
     }
 }
 
+void show(const TestOptions& options, const TestResult& result, Services& services) {
+    const auto& format = options.output;
+    if (format.empty()) {
+        services.out.show(result);
+    } else if (format == "text") {
+        services.out.print(to_text(result, services.out.style()));
+    } else if (format == "json") {
+        services.out.print(pretty_json(to_json(result)));
+    } else if (format == "yaml") {
+        services.out.print(yaml::write(to_json(result)));
+    } else {
+        services.out.print(write_report(parse_report_format(format), report_of(result)));
+    }
+}
+
 ExitCode run_once(const TestOptions& options, Services& services) {
     for (const auto& text : options.reports) {
         parse_report_target(text);  // a wrong one is told before anything runs
     }
     const auto result = run_all(options, services);
-    services.out.show(result);
+    if (result.files.empty() || result.broken() || result.total() > 0) {
+        show(options, result, services);
+    }
     write_reports(options, result);
     if (result.broken()) {
         return ExitCode::failure;
     }
-    if (result.count(Verdict::passed) + result.count(Verdict::failed) +
-            result.count(Verdict::skipped) ==
-        0) {
+    if (result.total() == 0) {
         throw Error(fmt::format("no test fits --filter '{}'", options.filter));
     }
     return result.count(Verdict::failed) > 0 ? ExitCode::rejected : ExitCode::ok;
@@ -401,6 +428,8 @@ void add_test(CLI::App& command, Run& selected) {
     command.add_option("--module", options->module, "Test this module instead of the file's own")
         ->type_name("FILE")
         ->allow_extra_args(false);
+    choices(command.add_option("-o,--output", options->output, "Format of the result on stdout"),
+            {"text", "json", "yaml", "junit", "tap", "github"});
     choices(command.add_option("--engine", options->engine, "What runs the plugin"),
             {"embedded", "envoy"});
     command.add_option("--envoy", options->envoy, "The Envoy to run, instead of the one on PATH")
@@ -446,6 +475,7 @@ void add_test(CLI::App& command, Run& selected) {
         "wasmplug test --url https://shop.example.com --header 'x-canary: 1'\n"
         "wasmplug test --record https://shop.example.com/ > shop.test.yaml\n"
         "wasmplug test --import-gcp tests.textpb > plugin.test.yaml\n"
+        "wasmplug test -o tap\n"
         "wasmplug test --report junit=report.xml");
     selects(command, selected, options, run_test);
 }

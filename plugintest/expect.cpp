@@ -154,10 +154,11 @@ std::string shown_logs(const std::vector<Log>& logs) {
     std::string text;
     constexpr std::size_t most = 20;
     for (std::size_t i = 0; i < logs.size() && i < most; ++i) {
-        text += fmt::format("\n    {}: {}", log_level_name(logs[i].level), printable(logs[i].text));
+        text += fmt::format("{}{}: {}", i == 0 ? "" : "\n", log_level_name(logs[i].level),
+                            printable(logs[i].text));
     }
     return text.empty()         ? "no line at all"
-           : logs.size() > most ? fmt::format("{}\n    and {} more", text, logs.size() - most)
+           : logs.size() > most ? fmt::format("{}\nand {} more", text, logs.size() - most)
                                 : text;
 }
 
@@ -169,7 +170,7 @@ void check_logs(Checker& checker, const Expect& expect, const std::vector<Log>& 
             checker.fail("logs",
                          expected.describe() +
                              (expected.times ? fmt::format(", {} times", *expected.times) : ""),
-                         (expected.times ? fmt::format("{} times in ", found) : std::string()) +
+                         (expected.times ? fmt::format("{} times in\n", found) : std::string()) +
                              shown_logs(logs),
                          expected.place);
         }

@@ -109,6 +109,31 @@ TEST_F(TestCommand, WritesAnnotationsForGithubWithTheirPlaces) {
     EXPECT_EQ(errors, 2) << sandbox.read("r.txt");
 }
 
+TEST_F(TestCommand, WritesEveryReportOnStdoutToo) {
+    write_three();
+    for (const std::string format : {"junit", "tap", "github"}) {
+        const auto run = sandbox.run({"test", "-o", format, "--report", format + "=beside"});
+        EXPECT_EQ(run.exit_code, 3);
+        EXPECT_EQ(run.out, sandbox.read("beside")) << format;
+        EXPECT_NE(run.out.find("418"), std::string::npos) << format;
+    }
+    const auto text = sandbox.run({"test", "-o", "text"});
+    EXPECT_NE(text.out.find("1 passed, 1 failed, 1 skipped\n"), std::string::npos) << text.out;
+    const auto none = sandbox.run({"test", "--filter", "no such"});
+    EXPECT_EQ(none.out, "");
+    EXPECT_NE(none.err.find("no test fits --filter 'no such'"), std::string::npos) << none.err;
+}
+
+TEST_F(TestCommand, LinesUpABacktraceBelowTheTrap) {
+    write_tests("- name: traps\n  config: \"request_headers trap\\n\"\n  request: {path: /}\n");
+    const auto run = sandbox.run({"test"});
+    EXPECT_EQ(run.exit_code, 3);
+    const auto actual = run.out.find("\n      actual   ");
+    ASSERT_NE(actual, std::string::npos) << run.out;
+    const auto next = run.out.find('\n', actual + 1);
+    EXPECT_EQ(run.out.substr(next + 1, 15), std::string(15, ' ')) << run.out;
+}
+
 TEST_F(TestCommand, ShufflesTheSameWayForTheSameSeed) {
     std::string tests;
     for (const char name : std::string("abcdefgh")) {
