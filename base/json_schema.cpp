@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <regex>
+#include <cstdint>
 #include <set>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -17,7 +18,12 @@ namespace {
 
 using Json = nlohmann::json;  // whose objects compare without regard to order
 
-constexpr std::size_t pattern_text_limit = 1 << 14;  // libstdc++ recurses once a character
+// About a second of work for the least reasonable schema; a real one needs some thousands.
+constexpr std::uint64_t work_limit = 5'000'000;
+constexpr std::uint64_t work_of_a_schema = 20;
+constexpr std::uint64_t instructions_a_step = 32;
+constexpr std::size_t issues_limit = 1000;
+constexpr std::size_t values_shown = 12;
 
 std::size_t code_points(const std::string& text) {
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
@@ -63,13 +69,15 @@ struct Seen {
 // One walk over a value. Without `issues` only the verdict is wanted.
 class JsonSchema::Walk {
   public:
-    Walk(const State& state, std::vector<SchemaIssue>* issues) : state_(state), issues_(issues) {}
+    Walk(const State& state, std::vector<SchemaIssue>* issues, std::uint64_t& work)
+        : state_(state), issues_(issues), work_(work) {}
 
     bool check(const Json& schema, const Json& value, const yaml::Path& path, Seen& seen,
                int depth = 0) {
         if (depth > schema_depth_limit) {
             state_.refuse("its references go round in circles");
         }
+        spend(work_of_a_schema);
         if (schema.is_boolean()) {
             return schema.get<bool>() || say(path, "nothing may stand here");
         }
@@ -91,10 +99,17 @@ class JsonSchema::Walk {
 
   private:
     bool say(const yaml::Path& path, std::string message, std::string key = {}) {
-        if (issues_ != nullptr) {
+        if (issues_ != nullptr && issues_->size() < issues_limit) {
             issues_->push_back({path, std::move(message), std::move(key)});
         }
         return false;
+    }
+
+    void spend(std::uint64_t steps) {
+        if (steps > work_) {
+            state_.refuse("it takes too much work to judge by");
+        }
+        work_ -= steps;
     }
 
     // A schema beside others of the same value: what it has seen counts once it is done.
@@ -106,21 +121,50 @@ class JsonSchema::Walk {
         return good;
     }
 
-    // The same without a word.
+    // The same without a word. What hangs on a pattern that cannot be matched holds, and is unsure:
+    // of the keywords that turn a verdict round, each has to look.
     bool holds(const Json& schema, const Json& value, const yaml::Path& path, Seen& seen,
                int depth) {
-        Walk silent(state_, nullptr);
+        Walk silent(state_, nullptr, work_);
         Seen own;
         const bool good = silent.check(schema, value, path, own, depth + 1);
         if (good) {
             seen.add(own);
         }
+        unsure_ = unsure_ || silent.unsure_;
         return good;
+    }
+
+    // What `judge` says, and whether that is unsure.
+    template <class Judge>
+    auto unsurely(const Judge& judge) {
+        const bool before = std::exchange(unsure_, false);
+        const auto verdict = judge();
+        const bool unsure = unsure_;
+        unsure_ = unsure || before;
+        return std::pair(verdict, unsure);
     }
 
     static const Json* get(const Json& schema, const char* key) {
         const auto found = schema.find(key);
         return found == schema.end() ? nullptr : &*found;
+    }
+
+    bool is_one_of(const Json& value, const Json& values) {
+        spend(values.size());
+        return std::find(values.begin(), values.end(), value) != values.end();
+    }
+
+    static std::string listed(const Json& values) {
+        std::string list;
+        std::size_t count = 0;
+        for (const auto& one : values) {
+            if (++count > values_shown) {
+                return list + fmt::format(" and {} more", values.size() - values_shown);
+            }
+            list += (list.empty() ? "" : ", ") + shown(one);
+        }
+        return list;
     }
 
     bool check_any(const Json& schema, const Json& value, const yaml::Path& path) {
@@ -139,13 +183,8 @@ class JsonSchema::Walk {
             }
         }
         if (const auto* values = get(schema, "enum");
-            values != nullptr &&
-            std::find(values->begin(), values->end(), value) == values->end()) {
-            std::string list;
-            for (const auto& one : *values) {
-                list += (list.empty() ? "" : ", ") + shown(one);
-            }
-            good = say(path, fmt::format("{} is none of {}", shown(value), list));
+            values != nullptr && !is_one_of(value, *values)) {
+            good = say(path, fmt::format("{} is none of {}", shown(value), listed(*values)));
         }
         if (const auto* only = get(schema, "const"); only != nullptr && *only != value) {
             good = say(path, fmt::format("{} has to be {}", shown(value), shown(*only)));
@@ -199,13 +238,16 @@ class JsonSchema::Walk {
         return good;
     }
 
-    bool matches(const std::string& pattern, const std::string& text, const yaml::Path& path) {
-        if (text.size() > pattern_text_limit) {
-            return say(path, fmt::format("a text of {} bytes is too long to be compared with a "
-                                         "pattern",
-                                         text.size()));
+    enum class Match { no, yes, unsure };
+
+    Match match(const std::string& text_of_pattern, const std::string& text) {
+        const auto& pattern = state_.patterns.at(text_of_pattern);
+        if (pattern.reading() != Pattern::Reading::good) {
+            unsure_ = true;
+            return Match::unsure;
         }
-        return std::regex_search(text, state_.patterns.at(pattern));
+        spend(1 + text.size() * pattern.size() / instructions_a_step);
+        return pattern.found_in(text) ? Match::yes : Match::no;
     }
 
     bool check_string(const Json& schema, const Json& value, const yaml::Path& path) {
@@ -215,9 +257,9 @@ class JsonSchema::Walk {
         const auto& text = value.get_ref<const std::string&>();
         bool good = count(schema, code_points(text), path, "minLength", "maxLength", "characters");
         if (const auto* pattern = get(schema, "pattern");
-            pattern != nullptr && !matches(*pattern, text, path)) {
+            pattern != nullptr && match(*pattern, text) == Match::no) {
             good = say(path, fmt::format("{} does not match {}", shown(value),
-                                         pattern->get<std::string>()));
+                                         shown_text(pattern->get<std::string>())));
         }
         return good;
     }
@@ -244,6 +286,7 @@ class JsonSchema::Walk {
         }
         if (const auto* unique = get(schema, "uniqueItems"); unique != nullptr && *unique == true) {
             for (std::size_t i = 0; i < value.size(); ++i) {
+                spend(i);
                 const auto end = value.begin() + static_cast<std::ptrdiff_t>(i);
                 if (std::find(value.begin(), end, value[i]) != end) {
                     good = say(path / i, fmt::format("{} stands here twice", shown(value[i])));
@@ -251,18 +294,22 @@ class JsonSchema::Walk {
             }
         }
         if (const auto* wanted = get(schema, "contains")) {
-            std::size_t found = 0;
-            for (std::size_t i = 0; i < value.size(); ++i) {
-                Seen inner;
-                if (holds(*wanted, value[i], path / i, inner, depth)) {
-                    ++found;
-                    if (!state_.old) {
-                        seen.items.insert(i);
+            const auto [found, unsure] = unsurely([&] {
+                std::size_t number = 0;
+                for (std::size_t i = 0; i < value.size(); ++i) {
+                    Seen inner;
+                    if (holds(*wanted, value[i], path / i, inner, depth)) {
+                        ++number;
+                        if (!state_.old) {
+                            seen.items.insert(i);
+                        }
                     }
                 }
-            }
+                return number;
+            });
+            const Json all(value.size());
             const Json limits = {{"least", schema.value("minContains", Json(1))},
-                                 {"most", schema.value("maxContains", Json(value.size()))}};
+                                 {"most", unsure ? all : schema.value("maxContains", all)}};
             good = count(limits, found, path, "least", "most", "items of the wanted kind") && good;
         }
         return good;
@@ -296,9 +343,12 @@ class JsonSchema::Walk {
             }
             if (patterns != nullptr) {
                 for (const auto& [pattern, sub] : patterns->items()) {
-                    if (matches(pattern, key, below)) {
+                    const auto matched = match(pattern, key);
+                    if (matched == Match::yes) {
                         apply(sub);
                     }
+                    // It may be the one that allows this key.
+                    is_known = is_known || matched == Match::unsure;
                 }
             }
             if (!is_known && others != nullptr) {
@@ -358,32 +408,53 @@ class JsonSchema::Walk {
             }
         }
         const auto fitting = [&](const Json& list) {
-            return std::count_if(list.begin(), list.end(), [&](const Json& one) {
-                return holds(one, value, path, seen, depth);
+            return unsurely([&] {
+                return std::count_if(list.begin(), list.end(), [&](const Json& one) {
+                    return holds(one, value, path, seen, depth);
+                });
             });
         };
-        if (const auto* any = get(schema, "anyOf"); any != nullptr && fitting(*any) == 0) {
+        if (const auto* any = get(schema, "anyOf"); any != nullptr && fitting(*any).first == 0) {
             good = say(path, fmt::format("{} fits none of the shapes there are", shown(value)));
         }
         if (const auto* one = get(schema, "oneOf")) {
-            if (const auto number = fitting(*one); number != 1) {
+            if (const auto [number, unsure] = fitting(*one);
+                number == 0 || (number > 1 && !unsure)) {
                 good = say(path, fmt::format("{} fits {} of the shapes, and has to fit one",
                                              shown(value), number));
             }
         }
-        Seen none;
-        if (const auto* no = get(schema, "not");
-            no != nullptr && holds(*no, value, path, none, depth)) {
-            good = say(path, fmt::format("{} is what the schema excludes", shown(value)));
+        const auto judged = [&](const Json& other, Seen& into) {
+            return unsurely([&] { return holds(other, value, path, into, depth); });
+        };
+        if (const auto* no = get(schema, "not")) {
+            Seen none;
+            if (const auto [holds_too, unsure] = judged(*no, none); holds_too && !unsure) {
+                good = say(path, fmt::format("{} is what the schema excludes", shown(value)));
+            }
         }
         if (const auto* condition = get(schema, "if")) {
-            const auto* then =
-                get(schema, holds(*condition, value, path, seen, depth) ? "then" : "else");
-            if (then != nullptr) {
+            const auto [holds_too, unsure] = judged(*condition, seen);
+            const auto* then = get(schema, holds_too ? "then" : "else");
+            if (unsure) {
+                see_all(value, seen);
+            } else if (then != nullptr) {
                 good = also(*then, value, path, seen, depth) && good;
             }
         }
         return good;
+    }
+
+    static void see_all(const Json& value, Seen& seen) {
+        if (value.is_object()) {
+            for (const auto& [key, one] : value.items()) {
+                seen.keys.insert(key);
+            }
+        } else if (value.is_array()) {
+            for (std::size_t i = 0; i < value.size(); ++i) {
+                seen.items.insert(i);
+            }
+        }
     }
 
     bool check_unevaluated(const Json& schema, const Json& value, const yaml::Path& path,
@@ -414,6 +485,8 @@ class JsonSchema::Walk {
 
     const State& state_;
     std::vector<SchemaIssue>* issues_;
+    std::uint64_t& work_;  // what is left of it
+    bool unsure_ = false;  // a pattern that cannot be matched was asked
 };
 
 JsonSchema::JsonSchema(const nlohmann::ordered_json& schema, std::string name) {
@@ -440,11 +513,16 @@ std::vector<SchemaIssue> JsonSchema::check(const nlohmann::ordered_json& value) 
     std::vector<SchemaIssue> issues;
     try {
         Seen seen;
-        Walk(*state_, &issues).check(state_->root, Json(value), {}, seen);
+        auto work = work_limit;
+        Walk(*state_, &issues, work).check(state_->root, Json(value), {}, seen);
     } catch (const Json::exception&) {
         state_->refuse("a keyword has a value of the wrong type");
     }
     return issues;
+}
+
+const std::vector<std::string>& JsonSchema::not_judged() const {
+    return state_->not_judged;
 }
 
 }  // namespace wasmplug

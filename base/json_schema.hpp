@@ -23,6 +23,8 @@ struct SchemaIssue {
 // differently there (`items` as a list, `dependencies`, `definitions`). `format` and contents are
 // annotations, as 2020-12 has it by default. References stay within the schema: nothing is
 // fetched, and $dynamicRef is refused. Held to the JSON-Schema-Test-Suite by a conformance test.
+//
+// A schema may come from anybody: depth, patterns and the work of one check are bounded.
 class JsonSchema {
   public:
     // Throws Error naming `name` for what is no schema, a reference that leads nowhere or
@@ -31,8 +33,13 @@ class JsonSchema {
     ~JsonSchema();
     JsonSchema(JsonSchema&&) noexcept;
 
-    // In the order of the schema's keywords and the value's keys; empty when it is valid.
+    // In the order of the schema's keywords and the value's keys; empty when it is valid. At most
+    // 1000. Throws Error when the schema goes round in circles or takes too much work.
     std::vector<SchemaIssue> check(const nlohmann::ordered_json& value) const;
+
+    // What is in the schema and never decides: patterns beyond class Pattern. A value that depends
+    // on one is taken for good.
+    const std::vector<std::string>& not_judged() const;
 
   private:
     struct State;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <charconv>
 
 #include "base/error.hpp"
 
@@ -33,8 +34,11 @@ std::string resolved(const std::string& base, const std::string& reference) {
 std::string unescaped(std::string text) {
     std::string plain;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%' && i + 2 < text.size()) {
-            plain += static_cast<char>(std::stoi(text.substr(i + 1, 2), nullptr, 16));
+        unsigned code = 0;
+        const auto* digits = text.data() + i + 1;
+        if (text[i] == '%' && i + 2 < text.size() &&
+            std::from_chars(digits, digits + 2, code, 16).ptr == digits + 2) {
+            plain += static_cast<char>(code);
             i += 2;
         } else {
             plain += text[i];
@@ -61,9 +65,19 @@ constexpr std::array schema_maps = {
 
 }  // namespace
 
+std::string shown_text(std::string text) {
+    if (text.size() <= 60) {
+        return text;
+    }
+    std::size_t end = 57;
+    while ((static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
+        --end;  // not within a character
+    }
+    return text.substr(0, end) + "…";
+}
+
 std::string shown(const Json& value) {
-    auto text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-    return text.size() > 60 ? text.substr(0, 57) + "…" : text;
+    return shown_text(value.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 void JsonSchema::State::refuse(const std::string& why) const {
@@ -71,10 +85,21 @@ void JsonSchema::State::refuse(const std::string& why) const {
 }
 
 void JsonSchema::State::learn_pattern(const std::string& text) {
-    try {
-        patterns.try_emplace(text, text, std::regex::ECMAScript);
-    } catch (const std::regex_error&) {
-        refuse(fmt::format("'{}' is no regular expression", text));
+    const auto [found, is_new] = patterns.try_emplace(text, text);
+    if (!is_new) {
+        return;
+    }
+    const auto& pattern = found->second;
+    pattern_size += pattern.size();
+    if (pattern.reading() == Pattern::Reading::wrong) {
+        refuse(fmt::format("{} is no regular expression: {}", shown(text), pattern.problem()));
+    }
+    if (pattern.reading() == Pattern::Reading::beyond) {
+        not_judged.push_back(
+            fmt::format("the pattern {} ({})", shown(text), shown_text(pattern.problem())));
+    }
+    if (pattern_size > patterns_limit) {
+        refuse("its patterns are too large");
     }
 }
 
@@ -138,13 +163,27 @@ void JsonSchema::State::learn_children(const Json& schema, const std::string& ba
 void JsonSchema::State::learn() {
     known[""] = &root;
     learn(root, "", 0);
-    // Every reference leads somewhere: said when the schema is read, not when a value needs it.
-    for (const auto& [schema, base] : bases) {
-        if (const auto ref = schema->find("$ref"); ref != schema->end()) {
-            target(*schema, *ref);
-        }
-        if (schema->contains("$dynamicRef") || schema->contains("$recursiveRef")) {
-            refuse("$dynamicRef is for schemas of schemas, and not understood here");
+    learn_references();
+}
+
+// Every reference leads somewhere: said when the schema is read, not when a value needs it. It may
+// lead to what stands under no keyword of ours, and that has references of its own.
+void JsonSchema::State::learn_references() {
+    for (std::size_t done = 0; done < bases.size();) {
+        done = bases.size();
+        const std::vector<std::pair<const Json*, std::string>> now(bases.begin(), bases.end());
+        for (const auto& [schema, base] : now) {
+            if (schema->contains("$dynamicRef") || schema->contains("$recursiveRef")) {
+                refuse("$dynamicRef is for schemas of schemas, and not understood here");
+            }
+            const auto ref = schema->find("$ref");
+            if (ref == schema->end()) {
+                continue;
+            }
+            const auto& found = target(*schema, *ref);
+            if (!found.is_boolean() && !bases.contains(&found)) {
+                learn(found, base, 0);
+            }
         }
     }
 }

@@ -275,6 +275,58 @@ void Editor::rename(std::size_t index, const Path& path, std::string_view key) {
     commit(index, {{slot.key->range(), text}}, expected, path);
 }
 
+void Editor::wrap(std::size_t index, const Path& path) {
+    const Walk way = walk(file_, *document(index).root, path);
+    const Slot& slot = way.slots.back();
+    const Node& value = *slot.value;
+    if (!way.found || !value.is_mapping() || value.kind() == Kind::alias) {
+        throw file_.error(value.range(), "there is no mapping '" + path.to_string() + "' here");
+    }
+    Json expected = to_json(*document(index).root);
+    Json& place = json_at(expected, path);
+    place = Json::array({std::move(place)});
+    const auto begin = value.range().begin;
+    if (value.style() == Style::flow) {
+        return commit(index, {{{begin, begin}, "["}, {{value.range().end, value.range().end}, "]"}},
+                      expected, path);
+    }
+    const Layout layout(file_, document(index));
+    if (!layout.begins_line(begin) || slot.key == nullptr ||
+        layout.column(begin) < layout.column(slot.key->full_range().begin) + 2) {
+        throw file_.error(value.range(), "there is no room for a \"- \" before this key",
+                          "indent the mapping by two more");
+    }
+    commit(index, {{{begin - 2, begin}, "- "}}, expected, path);
+}
+
+void Editor::merge_duplicates(std::size_t index, const Path& path) {
+    const Walk way = walk(file_, *document(index).root, path.parent());
+    const Node& mapping = *way.slots.back().value;
+    if (!way.found || !mapping.is_mapping() || path.last().is_index) {
+        throw file_.error(mapping.range(), "there is no key '" + path.to_string() + "' here");
+    }
+    Splicer splicer(file_, document(index));
+    const Node* first = nullptr;
+    for (const Slot& slot : slots_of(mapping)) {
+        if (slot.key->is_merge_key() || slot.key->key_text() != path.last().key) {
+            continue;
+        }
+        if (first == nullptr) {
+            first = slot.value;
+        } else if (same_value(*first, *slot.value)) {
+            splicer.remove(slot);
+        } else {
+            throw file_.error(slot.key->range(),
+                              "the key '" + path.last().key + "' has two values here",
+                              "keep one of them");
+        }
+    }
+    auto edits = splicer.edits();
+    if (!edits.empty()) {
+        commit(index, std::move(edits), to_json(*document(index).root), path);
+    }
+}
+
 void Editor::commit(std::size_t index, std::vector<Edit> edits,
                     const nlohmann::ordered_json& expected, const Path& path) {
     const Range place{edits.front().range.begin, edits.front().range.begin};

@@ -58,6 +58,14 @@ class Editor {
     // Renames the key at `path`, which keeps its place and value.
     void rename(std::size_t index, const Path& path, std::string_view key);
 
+    // Makes the mapping at `path` the only item of a list. Throws where its keys stand too far to
+    // the left for a "- " before them.
+    void wrap(std::size_t document, const Path& path);
+
+    // Of a key that stands several times, always with the same value, leaves the first. Throws when
+    // the values differ.
+    void merge_duplicates(std::size_t document, const Path& path);
+
   private:
     const Document& document(std::size_t index) const;
     void commit(std::size_t index, std::vector<Edit> edits, const nlohmann::ordered_json& expected,

@@ -5,7 +5,7 @@ file(WRITE ${CMAKE_BINARY_DIR}/rooms.txt "")
 set(json nlohmann_json::nlohmann_json)
 
 add_room(base
-  LINKS OpenSSL::Crypto PkgConfig::LIBYAML Threads::Threads ${CMAKE_DL_LIBS}
+  LINKS OpenSSL::Crypto PkgConfig::LIBYAML Threads::Threads ${CMAKE_DL_LIBS} ${RE2_LIBRARY}
   TEXT "errors, output, files, processes, HTTP, YAML: no knowledge of plugins")
 target_link_libraries(base PUBLIC fmt::fmt ${json})
 target_include_directories(base SYSTEM PUBLIC ${CURL_INCLUDE_DIRS})  # base/curl.cpp loads it

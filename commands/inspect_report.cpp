@@ -7,6 +7,7 @@
 #include "base/output.hpp"
 #include "base/terminal.hpp"
 #include "istio/releases.hpp"
+#include "oci/media_types.hpp"
 #include "wasm/abi.hpp"
 
 namespace wasmplug {
@@ -116,6 +117,11 @@ std::string image_text(const InspectedImage& image) {
             {"  " + printable(layer.media_type), layer.digest, format_size(layer.size)});
     }
     text += to_text(layers);
+    if (const auto schema = image.manifest.annotations.find(oci::annotation::config_schema);
+        schema != image.manifest.annotations.end()) {
+        text += fmt::format("  carries the schema of pluginConfig ({})\n",
+                            format_size(schema->second.size()));
+    }
     for (const auto& host : image.hosts) {
         text += host.loads ? fmt::format("  {} loads this layout\n", host.host)
                            : fmt::format("  {} does not load this layout: {}\n", host.host,

@@ -12,6 +12,7 @@
 #include "base/file.hpp"
 #include "base/parallel.hpp"
 #include "base/time.hpp"
+#include "manifest/config_schema.hpp"
 #include "oci/media_types.hpp"
 #include "toolchain/project.hpp"
 #include "toolchain/sources.hpp"
@@ -96,6 +97,30 @@ void describe(oci::Annotations& annotations, const toolchain::Project& project,
         web_address(git_line({"remote", "get-url", "origin"}, directory, services)));
 }
 
+// validate --online judges pluginConfig by it.
+void carry_schema(const std::string& named, const std::string& project,
+                  oci::Annotations& annotations, Output& out) {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    const auto own = fs::path(project) / "config.schema.json";
+    if (named.empty() && (project.empty() || !fs::is_regular_file(own, ignored))) {
+        return;
+    }
+    const auto file = named.empty() ? own : fs::path(named);
+    auto text = manifest::config_schema_text(file);
+    if (text.size() > oci::limit::packed_config_schema) {
+        const auto problem =
+            fmt::format("{} is larger than the {} that an image carries", file.string(),
+                        format_size(oci::limit::packed_config_schema));
+        if (!named.empty()) {
+            throw Error(problem);
+        }
+        out.note(problem + ", and stays behind");
+        return;
+    }
+    annotations.emplace(oci::annotation::config_schema, std::move(text));
+}
+
 toolchain::Project project_of(const std::string& source) {
     const auto project = toolchain::project_at(source);
     if (!project) {
@@ -150,6 +175,11 @@ void add_package_flags(CLI::App& command, PackageFlags& flags) {
                     "A file that travels in a layer before the module's; may be repeated")
         ->type_name("FILE[:TYPE]")
         ->allow_extra_args(false);
+    command
+        .add_option("--schema", flags.schema,
+                    "JSON Schema of pluginConfig, for the image to carry; a project's own "
+                    "config.schema.json when left out")
+        ->type_name("FILE");
 }
 
 Shipped ship(const std::string& source, const PackageFlags& flags, oci::Module module,
@@ -158,9 +188,11 @@ Shipped ship(const std::string& source, const PackageFlags& flags, oci::Module m
     shipped.source = source;
     const oci::Source found = oci::classify_source(source, oci::Registries::refused);
     if (found.kind == oci::SourceKind::image) {
-        if (!flags.layout.empty() || !flags.annotations.empty() || !flags.extra.empty()) {
-            throw usage_error(fmt::format("{} is an image already", source),
-                              "--layout, --annotation and --extra are for a module or a project");
+        if (!flags.layout.empty() || !flags.annotations.empty() || !flags.extra.empty() ||
+            !flags.schema.empty()) {
+            throw usage_error(
+                fmt::format("{} is an image already", source),
+                "--layout, --annotation, --extra and --schema are for a module or a project");
         }
         shipped.shipment = oci::load(found.image, module, registry, services);
         return shipped;
@@ -184,6 +216,7 @@ Shipped ship(const std::string& source, const PackageFlags& flags, oci::Module m
         input.module = project.module();
         describe(input.annotations, project, services);
     }
+    carry_schema(flags.schema, shipped.directory, input.annotations, services.out);
     // The judge's words come first when both have something to say. A small module is not worth
     // a thread.
     const auto judge_or_pack = [&](std::size_t task) {

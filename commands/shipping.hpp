@@ -16,6 +16,7 @@ struct PackageFlags {
     std::string layout;  // empty: compat, unless the source is an image already
     std::vector<std::string> annotations;
     std::vector<std::string> extra;
+    std::string schema;  // of pluginConfig; empty: the project's own, if it has one
 };
 
 void add_package_flags(CLI::App& command, PackageFlags& flags);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -378,6 +379,11 @@ class Collector {
         if (is_one_walk_) {
             overlaps_.leave_all_but(file.name.substr(0, file.name.rfind('/')));
         }
+        for (auto& sentence : file.not_judged) {
+            if (said_.insert(sentence).second) {
+                services_.out.note(sentence);
+            }
+        }
         auto placement = file.placements.begin();
         for (std::size_t i = 0; i < file.documents.size(); ++i) {
             // Taken out: of a List of many, one at a time is there with all that is said of it.
@@ -409,6 +415,7 @@ class Collector {
     manifest::Overlaps overlaps_;
     Tally tally_;
     Writer writer_;
+    std::set<std::string> said_;
     bool any_unreadable_ = false;
 };
 
@@ -443,8 +450,12 @@ void prepare(const ValidateOptions& options, Judgement& with, std::deque<Input>&
     release::LookupSettings settings{.registry = registry_options(options.registry, services),
                                      .via = release::parse_via(options.via)};
     settings.registry.retry.attempts = 3;  // a registry that is down is a finding, not a wait
-    if (options.online) {
+    const auto ask = [&] {
         look_up(inputs, with.settings, settings, services, with.artefacts);
+        with.carried = carried_schemas(with.artefacts, services.out);
+    };
+    if (options.online) {
+        ask();
     }
     if (!options.fix) {
         return;
@@ -461,26 +472,39 @@ void prepare(const ValidateOptions& options, Judgement& with, std::deque<Input>&
     }
     collector.add(report);
     if (options.online) {
-        look_up(inputs, with.settings, settings, services, with.artefacts);  // mended urls
+        ask();  // mended urls
     }
 }
 
 ExitCode run_validate(const ValidateOptions& options, Services& services) {
     check(options, services);
-    Judgement with{
-        .settings = settings_for(options), .artefacts = {}, .only_ours = options.only_ours};
+    Judgement with{.settings = settings_for(options),
+                   .artefacts = {},
+                   .carried = {},
+                   .schema = {},
+                   .only_ours = options.only_ours};
+    if (!options.schema.empty()) {
+        with.schema.emplace(manifest::read_config_schema(options.schema));
+    }
     manifest::Policies policies(options.policy);
-    manifest::ConfigSchemas schemas(options.schema);
+    manifest::ConfigSchemas schemas;
     manifest::Sources sources(options.sources, services.spawn, services.cancel);
     Collector collector(options, sources.is_one_walk(), services);
+    bool bad_schema = false;
     const auto next_file = [&]() -> std::optional<Input> {
         auto source = sources.next();
         if (!source) {
             return std::nullopt;
         }
-        const auto* policy = policies.of(source->name);
-        const auto* schema = schemas.of(source->name);
-        return Input{std::move(*source), policy, schema};
+        Input input{.source = std::move(*source)};
+        input.policy = policies.of(input.source.name);
+        try {
+            input.schema = with.schema ? manifest::SchemaInForce() : schemas.of(input.source.name);
+        } catch (const Error& error) {
+            services.out.error(error);  // once for its project; the manifests are judged without
+            bad_schema = true;
+        }
+        return input;
     };
     std::deque<Input> inputs;  // when all have to be looked at before the first is judged
     if (options.online || options.fix) {
@@ -501,7 +525,7 @@ ExitCode run_validate(const ValidateOptions& options, Services& services) {
         next, [&](const Input& input) { return judge_source(input, with); },
         [&](FileResult file) { collector.add(std::move(file)); }, services.cancel);
     const auto& tally = collector.finish();
-    if (collector.any_unreadable()) {
+    if (collector.any_unreadable() || bad_schema) {
         return ExitCode::failure;
     }
     if (options.require_match && tally.documents == tally.skipped) {
@@ -536,7 +560,8 @@ void add_validate(CLI::App& command, Run& selected) {
     add_policy_flags(command, options->policy);
     command
         .add_option("--schema", options->schema,
-                    "JSON Schema of pluginConfig; else config.schema.json beside a plugin.yaml")
+                    "JSON Schema of pluginConfig; else the image's with --online, else "
+                    "config.schema.json of the plugin's project")
         ->type_name("FILE");
     command.add_option("--root-namespace", options->root_namespace, "The mesh's root namespace")
         ->type_name("NAME");

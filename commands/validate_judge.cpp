@@ -1,5 +1,7 @@
 #include "commands/validate_judge.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -14,6 +16,21 @@
 namespace wasmplug {
 namespace {
 
+// The schema of the very image that will run knows better than the project's.
+const manifest::ConfigSchema* schema_for(const manifest::Object& object, const Input& input,
+                                         const Judgement& with) {
+    if (with.schema) {
+        return &*with.schema;
+    }
+    if (!with.carried.empty()) {
+        const auto carried = with.carried.find(manifest::artefact_of(object).url);
+        if (carried != with.carried.end()) {
+            return &carried->second;
+        }
+    }
+    return input.schema.is_for(object) ? input.schema.schema : nullptr;
+}
+
 void judge(const yaml::File& file, const Input& input, const Judgement& with, FileResult& result) {
     auto settings = with.settings;
     settings.only_ours = with.only_ours || input.source.found;
@@ -26,9 +43,12 @@ void judge(const yaml::File& file, const Input& input, const Judgement& with, Fi
             }
         });
     }
-    if (input.schema != nullptr) {
+    if (with.schema || !with.carried.empty() || input.schema.schema != nullptr) {
         further.emplace_back([&](const manifest::Object& object, manifest::Findings& findings) {
-            manifest::check_config(object, *input.schema, findings);
+            if (const auto* schema = schema_for(object, input, with)) {
+                auto notes = manifest::check_config(object, *schema, findings);
+                std::move(notes.begin(), notes.end(), std::back_inserter(result.not_judged));
+            }
         });
     }
     if (input.policy != nullptr) {
@@ -64,12 +84,32 @@ std::vector<manifest::DocumentResult> judge_to_mend(const yaml::File& file, cons
 
 }  // namespace
 
+CarriedSchemas carried_schemas(const release::Artefacts& artefacts, Output& out) {
+    CarriedSchemas schemas;
+    for (const auto& [url, facts] : artefacts) {
+        try {
+            if (!facts.config_schema_problem.empty()) {
+                throw Error(
+                    fmt::format("the schema in {}: {}", facts.name, facts.config_schema_problem));
+            }
+            if (!facts.config_schema.empty()) {
+                schemas.emplace(url,
+                                manifest::carried_config_schema(facts.config_schema, facts.name));
+            }
+        } catch (const Error& error) {
+            out.note(fmt::format("pluginConfig is not judged by its image: {}", error.what()));
+        }
+    }
+    return schemas;
+}
+
 FileResult judge_source(const Input& input, const Judgement& with) {
     FileResult result{.documents = {},
                       .placements = {},
                       .unreadable = {},
                       .name = input.source.name,
-                      .policy = input.policy};
+                      .policy = input.policy,
+                      .not_judged = {}};
     try {
         judge(manifest::parse_source(input.source), input, with, result);
     } catch (const Error& error) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,7 +22,7 @@ namespace wasmplug {
 struct Input {
     manifest::Source source;
     const manifest::Policy* policy = nullptr;
-    const manifest::ConfigSchema* schema = nullptr;
+    manifest::SchemaInForce schema = {};  // of the project
 };
 
 struct FileResult {
@@ -30,14 +31,23 @@ struct FileResult {
     std::optional<Error> unreadable;
     std::string name;
     const manifest::Policy* policy = nullptr;
+    std::vector<std::string> not_judged;
 };
+
+// By url. Those that cannot be used are in the notes.
+using CarriedSchemas = std::map<std::string, manifest::ConfigSchema, std::less<>>;
 
 // What all files are judged with.
 struct Judgement {
     manifest::ValidateSettings settings;
     release::Artefacts artefacts;
+    CarriedSchemas carried;
+    std::optional<manifest::ConfigSchema> schema;  // that the command line names
     bool only_ours = false;
 };
+
+// The schemas that images carry; a note for each that cannot be used.
+CarriedSchemas carried_schemas(const release::Artefacts& artefacts, Output& out);
 
 FileResult judge_source(const Input& input, const Judgement& with);
 

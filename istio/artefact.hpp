@@ -36,7 +36,9 @@ struct ArtefactFacts {
     // Of digests that were expected and are none of the above: those of which the repository
     // holds a manifest.
     std::vector<std::string> elsewhere;
-    std::vector<Loading> loading;  // by the hosts asked for, when the module was looked at
+    std::string config_schema;          // the JSON Schema that an image carries; "" for none
+    std::string config_schema_problem;  // why the one it carries was not read
+    std::vector<Loading> loading;       // by the hosts asked for, when the module was looked at
 };
 
 }  // namespace wasmplug::istio

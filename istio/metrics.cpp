@@ -94,7 +94,8 @@ std::span<const Metric> metrics() {
 MetricVerdict judge_metric(std::string_view name) {
     for (const auto& missing : not_there) {
         if (missing.name == name) {
-            return {false, std::string(missing.instead)};
+            const bool renamed = std::ranges::count(known, missing.instead, &Metric::name) != 0;
+            return {false, std::string(missing.instead), renamed};
         }
     }
     if (!ours_to_judge(name) || per_plugin(name) ||
@@ -111,7 +112,7 @@ MetricVerdict judge_metric(std::string_view name) {
         const auto bare = name.substr(0, name.size() - 6);
         for (const auto& metric : known) {
             if (metric.name == bare) {
-                return {false, std::string(metric.name)};
+                return {false, std::string(metric.name), true};
             }
         }
     }

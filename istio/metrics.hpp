@@ -24,6 +24,7 @@ std::span<const Metric> metrics();
 struct MetricVerdict {
     bool exists = true;
     std::string instead;
+    bool is_renamed = false;  // `instead` is the name of the same metric, and nothing else
 };
 
 MetricVerdict judge_metric(std::string_view name);

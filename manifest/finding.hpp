@@ -16,6 +16,7 @@ namespace wasmplug::manifest {
 struct Right {
     std::string text;        // the value or the key; of a removal nothing
     bool is_number = false;  // else the value is a string
+    bool in_list = false;    // the value as it is, as the only item of a list
 
     bool operator==(const Right&) const = default;
 };

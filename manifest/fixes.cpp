@@ -104,7 +104,8 @@ Remedy type_fix(const Field& field, const Node& node) {
         return {"write the configuration as YAML keys; a text can go below a key of your own"};
     }
     if (field.type == Type::list && node.is_mapping()) {
-        return {"make it a list: put \"- \" before its first key"};
+        return {"make it a list: put \"- \" before its first key",
+                Right{.text = {}, .in_list = true}};
     }
     const auto wanted = wanted_type(field.type);
     const bool vowel = wanted[0] == 'a' || wanted[0] == 'o' || wanted[0] == 'i';

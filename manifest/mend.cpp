@@ -57,6 +57,10 @@ std::string carry_out(const Repair& repair, yaml::Editor& editor) {
         case Mending::none:
             break;
         case Mending::value:
+            if (right.in_list) {
+                editor.wrap(index, repair.path);
+                return "made the only item of a list";
+            }
             editor.set(index, repair.path, value_of(right), {"apiVersion", "kind"});
             return right.is_number ? "wrote " + right.text
                                    : fmt::format("wrote \"{}\"", right.text);
@@ -66,6 +70,9 @@ std::string carry_out(const Repair& repair, yaml::Editor& editor) {
         case Mending::removal:
             editor.remove(index, repair.path);
             return "taken out";
+        case Mending::merging:
+            editor.merge_duplicates(index, repair.path);
+            return "left once";
     }
     return {};
 }

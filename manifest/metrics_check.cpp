@@ -17,12 +17,14 @@ bool name_byte(char c) {
 
 void check_expression(const Node& node, const Trail& trail, Findings& findings) {
     const auto text = *node.as_string();
+    std::string mended;  // with every name that has one right answer
+    const auto before = findings.all().size();
     for (std::size_t i = 0; i < text.size();) {
+        const auto begin = i;
         if (!name_byte(text[i])) {
-            ++i;
+            mended += text[i++];
             continue;
         }
-        const auto begin = i;
         while (i < text.size() && name_byte(text[i])) {
             ++i;
         }
@@ -30,12 +32,17 @@ void check_expression(const Node& node, const Trail& trail, Findings& findings) 
         const auto verdict = istio::judge_metric(name);
         // In a regular expression a part of a name stands for many.
         const bool pattern = i < text.size() && (text[i] == '.' || text[i] == '*');
-        if (!verdict.exists && !pattern) {
+        const bool wrong = !verdict.exists && !pattern;
+        mended += wrong && verdict.is_renamed ? verdict.instead : name;
+        if (wrong) {
             findings
                 .add("WP301", trail, node.range(),
                      fmt::format("nothing exports {}: this never fires", name))
                 .fix = "use " + verdict.instead;
         }
+    }
+    for (auto i = before; i < findings.all().size() && mended != text; ++i) {
+        findings.all()[i].right = Right{mended};
     }
 }
 

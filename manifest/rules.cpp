@@ -51,7 +51,7 @@ constexpr std::array table = {
          "mend the name, or take the field out", "fieldValidation=Strict", Mending::key},
     Rule{"WP009", error, Layer::strict, "a key appears twice",
          "kubectl refuses it; any other client takes the last one", "keep one of them",
-         "fieldValidation=Strict"},
+         "fieldValidation=Strict", Mending::merging},
     Rule{"WP010", error, Layer::api_server, "the metadata are not those of a Kubernetes object",
          "names are DNS names in lower case, label values at most 63 characters, annotations are "
          "strings",
@@ -217,7 +217,7 @@ constexpr std::array table = {
     Rule{"WP114", error, Layer::runtime, "pluginConfig is not what the plugin's schema asks for",
          "the plugin would refuse its configuration, and Envoy the plugin",
          "write what the plugin's config.schema.json describes",
-         "config.schema.json beside plugin.yaml, or --schema"},
+         "config.schema.json of the plugin's project, --schema, or the image with --online"},
     Rule{"WP115", error, Layer::runtime, "the artefact could not be asked for",
          "no answer, or none without credentials: nothing is known of it, and the cluster, with "
          "other names and secrets, may fare better or not",
@@ -251,7 +251,7 @@ constexpr std::array table = {
     // --- operations ------------------------------------------------------------------------
     Rule{"WP301", warning, Layer::runtime, "a metric that does not exist",
          "the alert can never fire", "use the one named in the message",
-         "envoy stats_handler.h, istio pkg/wasm/monitoring.go"},
+         "envoy stats_handler.h, istio pkg/wasm/monitoring.go", Mending::value},
     Rule{"WP302", warning, Layer::policy, "a note that silences nothing",
          "the rule is unknown, or had nothing to say there", "take the comment out", "wasmplug"},
     Rule{"WP303", hint, Layer::runtime, "a Higress plugin",

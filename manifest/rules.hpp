@@ -19,8 +19,9 @@ std::string_view to_string(Layer layer);
 std::string_view name_of(Layer layer);
 
 // What `validate --fix` may do about a rule's findings, where the text leaves one right answer
-// (Finding::right): write another value, give the key another name, take the entry away.
-enum class Mending { none, value, key, removal };
+// (Finding::right): write another value, give the key another name, take the entry away, leave one
+// of several that are equal.
+enum class Mending { none, value, key, removal, merging };
 
 struct Rule {
     std::string_view id;

@@ -7,6 +7,7 @@
 #include "base/hash.hpp"
 #include "istio/plugin_url.hpp"
 #include "istio/releases.hpp"
+#include "oci/config_schema.hpp"
 #include "oci/image.hpp"
 #include "oci/media_types.hpp"
 #include "oci/open.hpp"
@@ -135,6 +136,9 @@ class Lookup {
         for (const auto& layer : resolved.manifest.layers) {
             facts_.layers.push_back(layer.digest);
         }
+        auto schema = carried_schema(*store, resolved.manifest);
+        facts_.config_schema = std::move(schema.text);
+        facts_.config_schema_problem = std::move(schema.problem);
         read_image(*store, resolved.manifest);
         compare(*store);
     }

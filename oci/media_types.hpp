@@ -50,6 +50,9 @@ inline constexpr char created[] = "org.opencontainers.image.created";
 // solo-io/wasm, spec/spec-compat.md
 inline constexpr char variant[] = "module.wasm.image/variant";
 
+// Ours: the JSON Schema of pluginConfig, compact. In the manifest, so that it is under the digest
+// that a WasmPlugin pins and in every layout; no host looks at annotations.
+inline constexpr char config_schema[] = "wasmplug.dev/config-schema";
 // Ours, in a layout's index only, so that a push need not unpack what was just packed. Never part
 // of an image: digests do not depend on it.
 inline constexpr char module_sha256[] = "wasmplug.dev/module.sha256";
@@ -65,5 +68,8 @@ inline constexpr std::size_t manifest = std::size_t{4} << 20;
 inline constexpr std::uint64_t module = std::uint64_t{256} << 20;
 // Of everything in one layer, unpacked: other files may stand beside the module.
 inline constexpr std::uint64_t unpacked_layer = std::uint64_t{1} << 30;
+// Of the JSON Schema that an image carries, and of the one that `package` puts into one.
+inline constexpr std::uint64_t config_schema = std::uint64_t{256} << 10;
+inline constexpr std::uint64_t packed_config_schema = std::uint64_t{64} << 10;
 
 }  // namespace wasmplug::oci::limit

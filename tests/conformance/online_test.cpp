@@ -215,6 +215,78 @@ TEST_F(ValidateOnline, GoesToTheNameThatTheRegistryHasHere) {
     EXPECT_EQ(sandbox_.run({"validate", "--offline", "--online", "plugin.yaml"}).exit_code, 2);
 }
 
+TEST_F(ValidateOnline, JudgesPluginConfigByTheSchemaThatTheImageCarries) {
+    sandbox_.write("plugin.wasm", least_module("schema"));
+    sandbox_.write("config.schema.json", R"({"type": "object", "additionalProperties": false,
+        "properties": {"mode": {"enum": ["strict", "off"]}}})");
+    const auto config = [&](const std::string& tag, const std::string& value) {
+        return manifest("oci://" + image() + ":" + tag) + "  pluginConfig:\n    mode: " + value +
+               "\n";
+    };
+    for (const std::string layout : {"compat", "docker", "solo", "higress"}) {
+        const auto pushed = sandbox_.json({"push", "plugin.wasm", image() + ":" + layout,
+                                           "--layout", layout, "--schema", "config.schema.json"});
+        EXPECT_TRUE(pushed.at("loads").at("Istio")) << layout;
+        const auto wrong = of_rule(judge(config(layout, "loose"), 3), "WP114");
+        EXPECT_TRUE(says(wrong, R"("loose" is none of "strict", "off")")) << layout << wrong;
+        EXPECT_TRUE(says(wrong, "the schema in " + image() + ":" + layout)) << wrong;
+        EXPECT_EQ(wrong.at("line"), 12);
+        EXPECT_EQ(wrong.at("column"), 11);
+        EXPECT_TRUE(of_rule(judge(config(layout, "strict"), 0), "WP114").is_null()) << layout;
+    }
+    // As oras pushes a file: a layer with a title.
+    sandbox_.json({"push", "plugin.wasm", image() + ":titled", "--extra",
+                   "config.schema.json:application/schema+json"});
+    EXPECT_FALSE(of_rule(judge(config("titled", "loose"), 3), "WP114").is_null());
+
+    // What the image says counts more than the project at hand, what the command line names most.
+    sandbox_.write("config.schema.json", R"({"properties": {"mode": {"const": "new"}}})");
+    EXPECT_FALSE(of_rule(judge(config("compat", "new"), 3), "WP114").is_null());
+    EXPECT_TRUE(
+        of_rule(judge(config("compat", "new"), 0, {"--schema", "config.schema.json"}), "WP114")
+            .is_null());
+    sandbox_.write("plugin.yaml", config("compat", "strict"));
+    EXPECT_EQ(sandbox_.run({"validate", "plugin.yaml"}).exit_code, 3) << "the project's, offline";
+}
+
+TEST_F(ValidateOnline, NeverRefusesForASchemaThatItCannotUse) {
+    sandbox_.write("plugin.wasm", least_module("odd"));
+    const auto judged_with = [&](const std::string& schema, const std::string& config) {
+        sandbox_.json({"push", "plugin.wasm", image() + ":odd", "--annotation",
+                       "wasmplug.dev/config-schema=" + schema});
+        sandbox_.write("plugin.yaml",
+                       manifest("oci://" + image() + ":odd") + "  pluginConfig: " + config + "\n");
+        return sandbox_.run({"validate", "--online", "plugin.yaml"});
+    };
+
+    struct Case {
+        std::string schema;
+        const char* note;
+    };
+
+    for (const auto& [schema, note] : {
+             Case{"no schema", "is not valid JSON"},
+             Case{"[1]", "is no schema"},
+             Case{R"({"$ref": "#"})", "round in circles"},
+             Case{R"({"$ref": "http://169.254.169.254/latest"})", "nothing is fetched"},
+             Case{R"x({"properties": {"a": {"pattern": "^(?!b)"}}})x", "not judged by the pattern"},
+             Case{R"x({"properties": {"a": {"pattern": "(("}}})x", "no regular expression"},
+         }) {
+        const auto result = judged_with(schema, "{a: b}");
+        EXPECT_EQ(result.exit_code, 0) << note << result.out;
+        EXPECT_NE(result.err.find(note), std::string::npos) << result.err;
+    }
+    sandbox_.write("config.schema.json", std::string(300'000, '['));
+    sandbox_.json({"push", "plugin.wasm", image() + ":odd", "--extra",
+                   "config.schema.json:application/schema+json"});
+    const auto large = sandbox_.run({"validate", "--online", "plugin.yaml"});
+    EXPECT_EQ(large.exit_code, 0) << large.out;
+    EXPECT_NE(large.err.find("larger than 256"), std::string::npos) << large.err;
+    const auto partly = judged_with(
+        R"x({"properties": {"a": {"pattern": "^(?!b)", "type": "number"}}})x", "{a: b}");
+    EXPECT_EQ(partly.exit_code, 3) << "the rest of the schema still counts";
+}
+
 TEST_F(ValidateOnline, FetchesAModuleOverHttpOnceAndUnpacksItAsTheAgentDoes) {
     const auto module = least_module("http");
     const auto gzipped = oci::gzip(oci::tar_header("any-name", module.size()) + module +

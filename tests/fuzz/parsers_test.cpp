@@ -11,6 +11,7 @@
 #include "base/http.hpp"
 #include "base/image_reference.hpp"
 #include "base/json.hpp"
+#include "base/json_schema.hpp"
 #include "base/yaml.hpp"
 #include "istio/plugin_url.hpp"
 #include "manifest/validate.hpp"
@@ -66,6 +67,23 @@ std::vector<FuzzTarget> own_targets() {
         {"json",
          [](std::string_view input) { static_cast<void>(parse_json(input, "input")); },
          {R"({"schemaVersion": 2, "layers": [{"size": 1e3, "x": "\u00e9\ud83d\ude00"}, null]})"}},
+        {"schema",  // a schema, and what is judged by it
+         [](std::string_view input) {
+             const auto both = parse_json(input, "input", 60);
+             if (both.is_array() && both.size() == 2) {
+                 static_cast<void>(JsonSchema(both[0], "input").check(both[1]));
+             }
+         },
+         {R"x([{"type": "object", "required": ["a"], "properties": {"a": {"pattern": "^[a-z]+$"},
+             "b": {"$ref": "#/$defs/c"}, "d": {"oneOf": [{"const": 1}, {"multipleOf": 0.5}]}},
+             "patternProperties": {"^(?<n>x)\u0041": false}, "additionalProperties": false,
+             "$defs": {"c": {"items": [{"enum": [1, null]}], "uniqueItems": true, "minItems": 2}}},
+             {"a": "text", "b": [1, 2, 2], "d": 1, "xA": {}}])x",
+          R"x([{"$schema": "http://json-schema.org/draft-07/schema#", "$id": "http://a.example/b/c",
+             "if": {"propertyNames": {"maxLength": 2}}, "then": {"not": {"pattern": "(?!a)"}},
+             "dependencies": {"x": ["y"]}, "definitions": {"e": {"$anchor": "f", "$ref": "c#f"}},
+             "anyOf": [{"$ref": "#/definitions/e"}, {"contains": {"minimum": 3}, "maxContains": 1}],
+             "unevaluatedItems": {"exclusiveMaximum": 1e300}}, [1, 2, {"x": 18446744073709551615}]])x"}},
         {"reference",
          [](std::string_view input) { static_cast<void>(parse_reference(input)); },
          {"oci://registry.example:5000/a/b_c:v1.0@sha256:"

@@ -77,18 +77,71 @@ TEST_F(Config, MissesWhatIsRequiredAlsoWithoutAConfiguration) {
     EXPECT_EQ(empty[0].line, 6U);
 }
 
+Object object_of(const std::string& url) {
+    return objects_in(yaml::File::parse("apiVersion: extensions.istio.io/v1alpha1\n"
+                                        "kind: WasmPlugin\nmetadata: {name: a}\nspec: {url: \"" +
+                                            url + "\"}\n",
+                                        "x.yaml"))
+        .front();
+}
+
 TEST_F(Config, IsJudgedByTheSchemaOfItsProject) {
-    write_file(folder_.path() / "other.yaml", "");
-    ConfigSchemas before("");
-    EXPECT_EQ(before.of((folder_.path() / "other.yaml").string()), nullptr);
+    const auto at = [&](const char* file) {
+        return (folder_.path() / file).string();
+    };
+    ConfigSchemas before;
+    EXPECT_EQ(before.of(at("other.yaml")).schema, nullptr) << "no plugin.yaml: no project";
+    write_file(at("plugin.yaml"),
+               "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n"
+               "metadata: {name: x}\nspec: {url: oci://registry.example.com/team/auth:1.0.0}\n");
+    std::filesystem::create_directories(at("deploy/prod"));
+    std::filesystem::create_directories(at("deploy/inner/.git"));
+    ConfigSchemas schemas;
+    const auto own = schemas.of(at("plugin.yaml"));
+    ASSERT_NE(own.schema, nullptr);
+    EXPECT_TRUE(own.is_for(object_of("oci://registry.example.com/another:1.0.0")));
+    EXPECT_EQ(schemas.of(at("other.yaml")).schema, own.schema);
+    const auto below = schemas.of(at("deploy/prod/x.yaml"));
+    EXPECT_EQ(below.schema, own.schema);
+    EXPECT_TRUE(below.is_for(
+        object_of("oci://mirror.example.com:5000/copies/auth@sha256:" + std::string(64, 'a'))));
+    EXPECT_TRUE(below.is_for(object_of("https://example.com/modules/auth.wasm")));
+    EXPECT_FALSE(below.is_for(object_of("oci://registry.example.com/team/author:1.0.0")));
+    EXPECT_FALSE(below.is_for(object_of("")));
+    EXPECT_EQ(schemas.of(at("deploy/inner/x.yaml")).schema, nullptr) << "another work tree";
+    EXPECT_EQ(schemas.of("elsewhere/plugin.yaml").schema, nullptr);
+}
+
+TEST_F(Config, SaysOnceThatASchemaOfAProjectIsBroken) {
     write_file(folder_.path() / "plugin.yaml", "");
-    ConfigSchemas schemas("");
-    const auto* found = schemas.of((folder_.path() / "plugin.yaml").string());
-    ASSERT_NE(found, nullptr);
-    EXPECT_EQ(schemas.of((folder_.path() / "other.yaml").string()), found);
-    EXPECT_EQ(schemas.of("elsewhere/plugin.yaml"), nullptr);
-    ConfigSchemas named((folder_.path() / "config.schema.json").string());
-    EXPECT_NE(named.of("elsewhere/plugin.yaml"), nullptr);
+    write_file(folder_.path() / "config.schema.json", "{\"type\": 3");
+    ConfigSchemas schemas;
+    const auto file = (folder_.path() / "a.yaml").string();
+    EXPECT_THROW(schemas.of(file), Error);
+    EXPECT_EQ(schemas.of(file).schema, nullptr);
+}
+
+TEST_F(Config, IsJudgedByAForeignSchemaAsFarAsThatGoes) {
+    const auto object = object_of("oci://registry.example.com/team/auth:1.0.0");
+    Findings findings;
+    const auto odd = carried_config_schema(
+        R"x({"required": ["host"], "properties": {"a": {"pattern": "(?!x)"}}})x", "r.example/a:1");
+    const auto notes = check_config(object, odd, findings);
+    ASSERT_EQ(notes.size(), 1U);
+    EXPECT_TRUE(notes[0].starts_with("the schema in r.example/a:1: not judged by the pattern"))
+        << notes[0];
+    ASSERT_EQ(findings.all().size(), 1U);
+    EXPECT_NE(findings.all()[0].message.find("(the schema in r.example/a:1)"), std::string::npos);
+    const auto round = carried_config_schema(R"({"$ref": "#"})", "r.example/a:1");
+    EXPECT_EQ(check_config(object, round, findings).size(), 1U);
+    EXPECT_EQ(findings.all().size(), 1U);
+    EXPECT_THROW(carried_config_schema(std::string(300'000, ' ') + "{}", "a"), Error);
+    std::string deep;
+    for (int i = 0; i < 70; ++i) {
+        deep += R"({"not": )";
+    }
+    EXPECT_THROW(carried_config_schema(deep + "true" + std::string(70, '}'), "a"), Error);
+    EXPECT_THROW(carried_config_schema("no json", "a"), Error);
 }
 
 TEST_F(Config, RefusesASchemaThatCannotBeUsed) {

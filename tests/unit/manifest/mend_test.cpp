@@ -13,6 +13,7 @@
 
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "manifest/metrics_check.hpp"
 
 namespace wasmplug::manifest {
 namespace {
@@ -78,6 +79,15 @@ INSTANTIATE_TEST_SUITE_P(
              "  sha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
         Line{"  match: [{ports: [{number: '80'}]}]", "  match: [{ports: [{number: 80}]}]"},
         Line{"  match: [{mode: SERVER}, null]", "  match: [{mode: SERVER}]"},
+        Line{"  match: {mode: SERVER}  # all", "  match: [{mode: SERVER}]  # all"},
+        Line{"  match:\n    # of services\n    mode: SERVER  # in\n    ports:\n    - number: 80",
+             "  match:\n    # of services\n  - mode: SERVER  # in\n    ports:\n    - number: 80"},
+        Line{"  match:\n      mode: SERVER", "  match:\n    - mode: SERVER"},
+        Line{"  priority: 3  # a\n  priority: 3  # b", "  priority: 3  # a"},
+        Line{"  pluginConfig: {a: [1], b: 2, a: [1]}", "  pluginConfig: {a: [1], b: 2}"},
+        Line{"  pluginConfig:\n    a: {x: 1}\n    b: 2\n    a:\n      x: 1\n    a: {\"x\": 1}",
+             "  pluginConfig:\n    a: {x: 1}\n    b: 2"},
+        Line{"  priority: 3\n  priority: 4", "  priority: 3\n  priority: 4"},
         // No single answer.
         Line{"  match: [{mode: NONE}]", "  match: [{mode: NONE}]"},
         Line{"  match: [{mode: SERVR}]", "  match: [{mode: SERVR}]"},
@@ -146,6 +156,41 @@ TEST(Mend, LeavesWhatACommentSilences) {
     EXPECT_EQ(mend_text(text).text, text);
 }
 
+std::string rules(const std::string& expressions) {
+    return "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: a}\n"
+           "spec:\n  groups:\n  - name: wasm\n    rules:\n" +
+           expressions;
+}
+
+TEST(Mend, RenamesMetricsThatHaveAnotherName) {
+    const auto judged = [](const yaml::File& file) {
+        std::vector<DocumentResult> results;
+        for (auto& checked : validate(file, {})) {
+            check_metrics(checked);
+            results.push_back(summarize(checked));
+            finish(results.back());
+        }
+        return results;
+    };
+    const auto mended = [&](const std::string& text) {
+        return mend(yaml::File::parse(text, "rules.yaml"), judged).text;
+    };
+    EXPECT_EQ(
+        mended(rules("    - alert: A\n"
+                     "      expr: rate(envoy_wasm_created_total[5m]) > 1  # VMs\n"
+                     "    - alert: B\n      expr: |\n"
+                     "        increase(istio_agent_wasm_remote_fetch_count_total{result!=\"\"}"
+                     "[5m])\n          / envoy_wasm_failed_total > 0\n")),
+        rules("    - alert: A\n"
+              "      expr: rate(envoy_wasm_envoy_wasm_runtime_v8_created[5m]) > 1  # VMs\n"
+              "    - alert: B\n      expr: |\n"
+              "        increase(istio_agent_wasm_remote_fetch_count{result!=\"\"}"
+              "[5m])\n          / envoy_wasm_failed_total > 0\n"))
+        << "envoy_wasm_failed_total has no one successor";
+    const auto kept = rules("    - expr: '{__name__=~\"envoy_wasm_created_total.*\"}'\n");
+    EXPECT_EQ(mended(kept), kept);
+}
+
 TEST(Mend, FindsItsWayThroughAList) {
     const std::string head =
         "apiVersion: v1\nkind: List\nitems:\n- kind: Service\n  apiVersion: v1\n"
@@ -155,6 +200,10 @@ TEST(Mend, FindsItsWayThroughAList) {
 }
 
 TEST(Mend, RefusesWhereTheTextGivesNoSafeWay) {
+    const auto narrow = plugin("  url: oci://ghcr.io/acme/auth:1\n  match:\n   mode: SERVER\n");
+    EXPECT_EQ(mend_text(narrow).text, narrow);
+    ASSERT_EQ(mend_text(narrow).refused.size(), 1U);
+    EXPECT_NE(mend_text(narrow).refused[0].find("no room"), std::string::npos);
     const auto taken =
         mend_text(plugin("  url: oci://ghcr.io/acme/auth:1\n  plugin_name: a\n  pluginName: b\n"));
     EXPECT_TRUE(taken.mended.empty());
