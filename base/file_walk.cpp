@@ -66,7 +66,7 @@ FileWalk::FileWalk(const std::string& root) {
 bool FileWalk::enter(std::string folder) {
     const std::unique_ptr<DIR, CloseFolder> open(::opendir(folder.c_str()));
     if (!open) {
-        return false;
+        return false;  // with errno
     }
     Level level{.folder = std::move(folder), .children = {}};
     // NOLINTNEXTLINE(concurrency-mt-unsafe): each folder is read by one thread
@@ -98,7 +98,11 @@ std::optional<std::string> FileWalk::next_file() {
         if (!child.is_folder) {
             return path;
         }
-        enter(std::move(path));
+        // What vanished since it was listed is no longer there; what is closed to us was not looked
+        // at, and that has to be said. Whoever calls again goes on behind it.
+        if (!enter(path) && errno != ENOENT && errno != ENOTDIR) {
+            throw system_error("cannot read " + path, errno);
+        }
     }
     return std::nullopt;
 }

@@ -95,20 +95,21 @@ std::string all_lines(const ReportCase& item) {
     return text + item.detail;
 }
 
-// The shortest thing that says why.
-std::string headline(const ReportCase& item) {
-    for (const auto level : {Level::error, Level::warning, Level::hint}) {
-        for (const auto& finding : item.findings) {
-            if (finding.level == level) {
-                return finding.message;
-            }
-        }
-    }
-    return item.detail.substr(0, item.detail.find('\n'));
+// The first of the worst; nullptr when there is none.
+const ReportFinding* worst(const ReportCase& item) {
+    const auto found = std::ranges::max_element(item.findings, {}, &ReportFinding::level);
+    return found == item.findings.end() ? nullptr : &*found;
 }
 
-std::string seconds(std::chrono::nanoseconds time) {
-    return fmt::format("{:.6f}", std::chrono::duration<double>(time).count());
+// The shortest thing that says why.
+std::string headline(const ReportCase& item) {
+    const auto* finding = worst(item);
+    return finding != nullptr ? finding->message : item.detail.substr(0, item.detail.find('\n'));
+}
+
+// Of a suite with at most three digits behind the point, as Jenkins' schema has it.
+std::string seconds(std::chrono::nanoseconds time, int digits = 3) {
+    return fmt::format("{:.{}f}", std::chrono::duration<double>(time).count(), digits);
 }
 
 std::string junit(const Report& report) {
@@ -145,13 +146,13 @@ std::string junit(const Report& report) {
             seconds(time(cases)));
         for (const auto* item : cases) {
             body += fmt::format("    <testcase name=\"{}\" classname=\"{}\" time=\"{}\"",
-                                xml(item->name), xml(item->type), seconds(item->time));
+                                xml(item->name), xml(item->type), seconds(item->time, 6));
             const auto text = xml(all_lines(*item));
             if (item->outcome == Outcome::failed) {
                 body += fmt::format(
                     ">\n      <failure message=\"{}\" type=\"{}\">{}</failure>\n    </testcase>\n",
                     xml(headline(*item)),
-                    xml(item->findings.empty() ? "failure" : item->findings.front().rule), text);
+                    xml(worst(*item) == nullptr ? "failure" : worst(*item)->rule), text);
             } else if (item->outcome == Outcome::skipped) {
                 body += fmt::format(">\n      <skipped message=\"{}\"/>\n    </testcase>\n",
                                     xml(headline(*item)));

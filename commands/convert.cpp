@@ -33,6 +33,7 @@ Kind other_kind(const yaml::File& file) {
             return object.kind == Kind::wasm_plugin ? Kind::traffic_extension : Kind::wasm_plugin;
         }
     }
+    file.checked();  // no YAML is the better reason
     throw Error(fmt::format("{} holds no WasmPlugin and no TrafficExtension", file.name()));
 }
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/json.hpp"
 #include "commands/command.hpp"
 #include "manifest/difference.hpp"
@@ -81,11 +82,13 @@ ordered_json to_json(const DiffResult& result) {
             {"documents", std::move(documents)}};
 }
 
-std::vector<Object> ours_in(const yaml::File& file) {
+std::vector<Object> ours_in(const yaml::File& file, const std::string& name) {
     file.checked();
     auto objects = manifest::objects_in(file);
-    std::erase_if(objects,
-                  [](const Object& object) { return object.identity != manifest::Identity::ours; });
+    std::erase_if(objects, [&](const Object& object) {
+        const bool wanted = name.empty() || name == object.name || name == full_name(object);
+        return object.identity != manifest::Identity::ours || !wanted;
+    });
     return objects;
 }
 
@@ -102,10 +105,14 @@ const Object* counterpart(const Object& object, const std::vector<Object>& among
     return only && among.size() == 1 ? &among.front() : nullptr;
 }
 
-DiffResult compare(const yaml::File& before, const yaml::File& after) {
+// `name`, "NAME" or "NS/NAME", keeps all others out; "" keeps none.
+DiffResult compare(const yaml::File& before, const yaml::File& after, const std::string& name) {
     DiffResult result{.before = before.name(), .after = after.name(), .documents = {}};
-    const auto old_objects = ours_in(before);
-    const auto new_objects = ours_in(after);
+    const auto old_objects = ours_in(before, name);
+    const auto new_objects = ours_in(after, name);
+    if (!name.empty() && old_objects.empty() && new_objects.empty()) {
+        throw Error(fmt::format("there is no {} in {} and {}", name, before.name(), after.name()));
+    }
     const bool only = old_objects.size() == 1 && new_objects.size() == 1;
     const auto add = [&](const Object& object, const char* state,
                          std::vector<manifest::Change> changes) {
@@ -223,16 +230,24 @@ yaml::File at_commit(const std::string& file, const std::string& revision, Servi
     return yaml::File::parse(shown_file.out, file + "@" + revision);
 }
 
+yaml::File read_side(const std::string& name) {
+    return name == "-" ? yaml::File::parse(read_stdin(), "<stdin>") : yaml::File::read(name);
+}
+
 DiffResult compare(const DiffOptions& options, Services& services) {
     if (options.revision != 0) {
         return compare_with_revision(options, services);
     }
-    const auto file = yaml::File::read(options.file);
+    if (options.file == "-" && (options.other.empty() || options.other == "-")) {
+        throw usage_error("standard input has to be compared with a file",
+                          "kubectl get wasmplugin NAME -o yaml | wasmplug diff - FILE");
+    }
+    const auto file = read_side(options.file);
     if (!options.other.empty()) {
-        return compare(file, yaml::File::read(options.other));
+        return compare(file, read_side(options.other), options.name);
     }
     const std::string commit = options.git_revision.empty() ? "HEAD" : options.git_revision;
-    return compare(at_commit(options.file, commit, services), file);
+    return compare(at_commit(options.file, commit, services), file, options.name);
 }
 
 ExitCode run_diff(const DiffOptions& options, Services& services) {
@@ -246,7 +261,9 @@ ExitCode run_diff(const DiffOptions& options, Services& services) {
 
 void add_diff(CLI::App& command, Run& selected) {
     auto options = std::make_shared<DiffOptions>();
-    command.add_option("FILE", options->file, "The manifest")->required()->type_name("FILE");
+    command.add_option("FILE", options->file, "The manifest, or - for standard input")
+        ->required()
+        ->type_name("FILE");
     command.add_option("FILE2", options->other, "What to compare it with; else its last commit")
         ->type_name("FILE");
     command.add_option("--revision", options->revision, "A revision of its history, by number")
@@ -258,6 +275,7 @@ void add_diff(CLI::App& command, Run& selected) {
         ->type_name("NS/NAME");
     command.footer(
         "wasmplug diff staging/auth.yaml prod/auth.yaml\nwasmplug diff auth.yaml\n"
+        "kubectl get wasmplugin auth -o yaml | wasmplug diff - auth.yaml\n"
         "wasmplug diff auth.yaml --revision 12");
     selects(command, selected, options, run_diff);
 }

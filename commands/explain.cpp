@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -195,6 +197,39 @@ ordered_json to_json(const RuleList&) {
             {"trafficExtensionFields", manifest::all_paths(Kind::traffic_extension)}};
 }
 
+std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
+bool has_value(const Field& field, const std::string& name) {
+    return std::any_of(field.values.begin(), field.values.end(),
+                       [&](const auto& value) { return lower(std::string(value.name)) == name; });
+}
+
+// "spec.match.mode", "match[0].mode", "trafficextension.spec.wasm.url", any of them in any case,
+// and FAIL_OPEN for the field that takes it.
+std::optional<FieldResult> find_field(const std::string& subject) {
+    const auto word = lower(subject);
+    for (const auto kind : {Kind::wasm_plugin, Kind::traffic_extension}) {
+        const auto prefix = lower(std::string(to_string(kind))) + ".";
+        const auto path = subject.substr(word.starts_with(prefix) ? prefix.size() : 0);
+        if (const auto* field = manifest::find_field(kind, path)) {
+            return FieldResult{kind, path.starts_with("spec") ? path : "spec." + path, field};
+        }
+        for (const auto& known : manifest::all_paths(kind)) {
+            const auto wanted = lower(path);
+            const auto* field = manifest::find_field(kind, known);
+            if (lower(known) == wanted || lower(known) == "spec." + wanted ||
+                has_value(*field, wanted)) {
+                return FieldResult{kind, known, field};
+            }
+        }
+    }
+    return std::nullopt;
+}
+
 ExitCode run_explain(const ExplainOptions& options, Services& services) {
     const auto& subject = options.subject;
     if (subject.empty()) {
@@ -205,12 +240,9 @@ ExitCode run_explain(const ExplainOptions& options, Services& services) {
         services.out.show(RuleResult{rule});
         return ExitCode::ok;
     }
-    for (const auto kind : {Kind::wasm_plugin, Kind::traffic_extension}) {
-        if (const auto* field = manifest::find_field(kind, subject)) {
-            const auto path = subject.starts_with("spec") ? subject : "spec." + subject;
-            services.out.show(FieldResult{kind, path, field});
-            return ExitCode::ok;
-        }
+    if (const auto field = find_field(subject)) {
+        services.out.show(*field);
+        return ExitCode::ok;
     }
     auto known = manifest::all_paths(Kind::wasm_plugin);
     for (const auto& rule : manifest::rules()) {

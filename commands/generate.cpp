@@ -24,6 +24,8 @@ namespace {
 using manifest::Draft;
 using nlohmann::ordered_json;
 
+constexpr std::uint16_t default_port = 10000;
+
 struct GenerateOptions {
     std::string kind;
     std::vector<std::string> subjects;  // REF, or for envoy what ChainOptions takes
@@ -46,10 +48,10 @@ struct GenerateOptions {
     std::string config;
     std::vector<std::string> set;
     std::vector<std::string> set_string;
-    std::string ci = "github";
+    std::string ci;  // empty: github
     std::string module;
     std::string upstream;
-    std::uint16_t port = 10000;
+    std::uint16_t port = default_port;
     bool unpinned = false;
     RegistryFlags registry;
 };
@@ -132,6 +134,14 @@ void put_reference(const GenerateOptions& options, Services& services, Draft& dr
         throw Error(fmt::format("the digest of {} is not known", reference),
                     "give that of the unpacked module with --sha256 (wasmplug hash prints it), "
                     "or --unpinned to go without");
+    }
+    if (!http && !options.sha256.empty()) {
+        const auto digits = options.sha256.substr(options.sha256.starts_with("sha256:") ? 7 : 0);
+        const auto digest = parse_reference(reference).digest;
+        if (!digest.empty() && digest != "sha256:" + digits) {
+            throw usage_error(fmt::format("{} and --sha256 name two digests", reference),
+                              "give one of them");
+        }
     }
     release::Resolver resolver(registry_options(options.registry, services), services);
     release::Wanted wanted;
@@ -238,17 +248,60 @@ void show(const manifest::Translation& translation, Services& services) {
     print(translation.text, services);
 }
 
+// What a kind would pass over is a misunderstanding that is better said.
+void refuse_idle_flags(const GenerateOptions& options) {
+    const auto& kind = options.kind;
+    const bool envoy = kind == "envoy";
+    const bool alerts = kind == "prometheusrule";
+    const bool manifest = !envoy && !alerts && kind != "ci";
+    const auto only = [&](bool reads, const char* flag, bool given) {
+        if (given && !reads) {
+            throw usage_error(fmt::format("generate {} does not use {}", kind, flag));
+        }
+    };
+    only(kind != "ci", "a REF", !options.subjects.empty());
+    only(kind == "ci", "--ci", !options.ci.empty());
+    only(envoy, "--module", !options.module.empty());
+    only(envoy, "--upstream", !options.upstream.empty());
+    only(envoy, "--port", options.port != default_port);
+    only(manifest || alerts, "--name", !options.name.empty());
+    only(manifest || envoy, "--config", !options.config.empty());
+    only(manifest, "--sha256", !options.sha256.empty());
+    only(manifest, "--unpinned", options.unpinned);
+    const std::pair<const char*, const std::string&> texts[] = {
+        {"--phase", options.phase},
+        {"--priority", options.priority},
+        {"--fail-strategy", options.fail_strategy},
+        {"--pull-policy", options.pull_policy},
+        {"--pull-secret", options.pull_secret},
+        {"--plugin-name", options.plugin_name},
+        {"--type", options.type}};
+    for (const auto& [flag, value] : texts) {
+        only(manifest, flag, !value.empty());
+    }
+    const std::pair<const char*, const std::vector<std::string>&> lists[] = {
+        {"--selector", options.selector},      {"--target", options.targets},
+        {"--match", options.matches},          {"--env", options.env},
+        {"--env-from-host", options.host_env}, {"--set", options.set},
+        {"--set-string", options.set_string}};
+    for (const auto& [flag, values] : lists) {
+        only(manifest, flag, !values.empty());
+    }
+}
+
 ExitCode run_generate(const GenerateOptions& given, Services& services) {
     GenerateOptions options = given;
+    refuse_idle_flags(options);
     if (options.kind != "envoy" && options.subjects.size() > 1) {
         throw usage_error(fmt::format("{} is one REF too many", options.subjects[1]));
     }
     options.reference = options.subjects.empty() ? "" : options.subjects.front();
     const auto& release = istio::release_for(options.host);
     if (options.kind == "ci") {
-        services.out.show(Pipeline{
-            options.ci, manifest::write_ci(options.ci == "gitlab" ? manifest::Ci::gitlab
-                                                                  : manifest::Ci::github)});
+        services.out.show(
+            Pipeline{options.ci.empty() ? "github" : options.ci,
+                     manifest::write_ci(options.ci == "gitlab" ? manifest::Ci::gitlab
+                                                               : manifest::Ci::github)});
     } else if (options.kind == "envoy") {
         print(write_envoy(options, services), services);
     } else if (options.kind == "prometheusrule") {

@@ -15,6 +15,9 @@ void check_api_server(const Object& object, const istio::Release& release, Findi
 // Only metadata and the names at the top, which are alike for every kind.
 void check_metadata(const Object& object, Findings& findings);
 
+// Keys that stand twice, which strict decoding refuses.
+void check_duplicate_keys(const Object& object, Findings& findings);
+
 // istiod's webhook: decoding as jsonpb does (integers for enums, snake_case and quoted numbers
 // pass), then ValidateWasmPlugin or ValidateTrafficExtension.
 void check_webhook(const Object& object, const istio::Release& release, Findings& findings);

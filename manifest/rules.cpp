@@ -144,8 +144,7 @@ constexpr std::array table = {
          "take it out, or use an oci url", fetch},
     Rule{"WP043", warning, Layer::runtime, "verificationKey is read by nothing",
          "signature checks were never implemented: the plugin is not verified",
-         "take it out, and "
-         "verify with wasmplug verify before the release",
+         "take it out, and have the pipeline verify the image's signature before the release",
          push},
     Rule{"WP044", error, Layer::runtime, "an environment variable that never arrives",
          "the agent removes every name that begins with ISTIO_META_, and ISTIO_META_WASM_ ones "

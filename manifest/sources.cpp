@@ -141,6 +141,9 @@ Sources::Sources(const SourceOptions& options, const Spawn& spawn, const Cancel&
     for (const auto& name : names) {
         std::error_code ignored;
         if (name == "-") {
+            if (!seen_.insert(name).second) {
+                continue;  // there is but one
+            }
             named_.push_back({.name = options.stdin_name, .text = read_stdin(), .found = false});
         } else if (fs::exists(name, ignored)) {
             named_.push_back({.name = name, .text = std::nullopt, .found = false});
@@ -149,7 +152,7 @@ Sources::Sources(const SourceOptions& options, const Spawn& spawn, const Cancel&
                 named_.push_back({.name = std::move(file), .text = std::nullopt, .found = true});
             }
         } else {
-            throw Error(fmt::format("cannot read {}: no such file", name));
+            throw Error(fmt::format("cannot read {}: no such file", name.empty() ? "\"\"" : name));
         }
     }
     std::error_code ignored;
@@ -157,7 +160,11 @@ Sources::Sources(const SourceOptions& options, const Spawn& spawn, const Cancel&
 }
 
 bool Sources::is_new(const std::string& name) {
-    return named_.size() == 1 || seen_.insert(fs::path(name).lexically_normal().string()).second;
+    if (named_.size() == 1) {
+        return true;
+    }
+    std::error_code ignored;
+    return seen_.insert(fs::absolute(name, ignored).lexically_normal().string()).second;
 }
 
 std::optional<Source> Sources::next_named() {

@@ -84,17 +84,24 @@ install_envoy() {
     echo "$venv/envoy"
 }
 
-# The JSON-Schema-Test-Suite, which the source of PyPI's jsonschema carries. Its build requirements
-# are there before it, or pip would fetch them while it looks at the source.
+# FOLDER PACKAGE==VERSION REQUIREMENT...: unpacks the source of a package of PyPI into the folder.
+# Its build requirements are there before it, or pip would fetch them while it looks at the source.
+download_source() {
+    local folder=$1 package=$2
+    shift 2
+    python3 -m venv "$folder/venv" &&
+        retry "$folder/venv/bin/pip" -q install "$@" &&
+        retry "$folder/venv/bin/pip" -q download --no-deps --no-binary :all: \
+            --no-build-isolation -d "$folder" "$package" &&
+        tar -xzf "$folder/${package/==/-}.tar.gz" -C "$folder"
+}
+
+# The JSON-Schema-Test-Suite, which the source of PyPI's jsonschema carries.
 install_json_schema_suite() {
     local folder=$WASMPLUG_CACHE/json-schema-suite scratch
     [ ! -d "$folder/tests" ] || return 0
     scratch=$(mktemp -d)
-    python3 -m venv "$scratch/venv" &&
-        retry "$scratch/venv/bin/pip" -q install hatchling hatch-vcs hatch-fancy-pypi-readme &&
-        retry "$scratch/venv/bin/pip" -q download --no-deps --no-binary :all: \
-            --no-build-isolation -d "$scratch" jsonschema==4.23.0 &&
-        tar -xzf "$scratch/jsonschema-4.23.0.tar.gz" -C "$scratch" &&
+    download_source "$scratch" jsonschema==4.23.0 hatchling hatch-vcs hatch-fancy-pypi-readme &&
         rm -rf "$folder" &&
         cp -r "$scratch/jsonschema-4.23.0/json" "$folder"
     local code=$?

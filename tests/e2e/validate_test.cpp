@@ -1,7 +1,9 @@
 // validate as a person and a pipeline meet it: hostile files, odd input, reports, pre-commit.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -180,6 +182,45 @@ TEST(Reports, FitSarifsOwnSchema) {
     EXPECT_EQ(judged.exit_code, 0) << judged.out << judged.err;
 }
 
+TEST(Reports, FitJenkinsSchemaOfJunit) {
+    const auto schema = cache_folder() / "schemas" / "junit-10.xsd";
+    WASMPLUG_NEEDS(std::filesystem::exists(schema), "junit-schema");
+    WASMPLUG_NEEDS_PROGRAM("xmllint");
+    Sandbox sandbox;
+    sandbox.write("a \"<b>\".yaml", bad("p") + "---\n" + head + "---\n\tx: 1\n");
+    sandbox.write("empty/x.json", "[]");
+    for (const auto& args : {std::vector<std::string>{"."}, std::vector<std::string>{"empty"}}) {
+        std::vector<std::string> all = {"validate", "--no-policy", "-o", "junit"};
+        all.insert(all.end(), args.begin(), args.end());
+        sandbox.write("out.xml", sandbox.run(all).out);
+        const auto judged =
+            sandbox.run_program({"xmllint", "--noout", "--nonet", "--schema", schema, "out.xml"});
+        EXPECT_EQ(judged.exit_code, 0) << judged.err;
+    }
+    sandbox.write("p.yaml", bad("p"));
+    const auto one = sandbox.run({"validate", "--no-policy", "-o", "junit", "p.yaml"}).out;
+    EXPECT_NE(one.find("<failure message=\"spec.phase: "), std::string::npos) << one;
+    EXPECT_NE(one.find(" type=\"WP007\">"), std::string::npos) << "of the headline: " << one;
+}
+
+TEST(Rules, NameOnlyCommandsThatThereAre) {
+    Sandbox sandbox;
+    std::set<std::string> commands;
+    std::istringstream list(sandbox.run({"__commands"}).out);
+    for (std::string command; std::getline(list, command);) {
+        commands.insert(command);
+    }
+    for (const auto& rule : sandbox.json({"explain"}).at("rules")) {
+        const auto fix = rule.at("fix").get<std::string>();
+        const std::string name = "wasmplug ";
+        for (auto at = fix.find(name); at != std::string::npos; at = fix.find(name, at)) {
+            at += name.size();
+            const auto word = fix.substr(at, fix.find_first_of(" ,;:", at) - at);
+            EXPECT_TRUE(commands.contains(word) || word == "-") << rule.at("id") << ": " << fix;
+        }
+    }
+}
+
 TEST(PreCommit, RunsTheHookOnTheFilesThatChanged) {
     const auto hooks = yaml::File::read(WASMPLUG_SOURCE_DIR "/.pre-commit-hooks.yaml");
     const auto* entry = hooks.single().item(0)->find("entry");
@@ -229,8 +270,86 @@ TEST(Sources, ComeFromPipesListsGlobsAndGit) {
         "git -c user.name=n -c user.email=e commit -q -m one");
     EXPECT_EQ(files({"--changed-since", "HEAD"}), std::vector<std::string>{"a/b/y.yml"});
     EXPECT_EQ(sandbox.run({"validate", "--changed-since", "nowhere"}).exit_code, 1);
+    const auto once = (sandbox.work() / "a" / "x.yaml").string();
+    EXPECT_EQ(files({"a/x.yaml", once, "a/../a/x.yaml"}), std::vector<std::string>{"a/x.yaml"});
+    EXPECT_EQ(files({"-", "-"}, head), std::vector<std::string>{"<stdin>"});
     EXPECT_EQ(sandbox.run({"validate", "a/*.json"}).exit_code, 1);
     EXPECT_EQ(sandbox.run({"validate", "--require-match", "-"}, "kind: x\n").exit_code, 3);
+}
+
+TEST(Sources, MayHaveAnyName) {
+    Sandbox sandbox;
+    for (const char* folder : {"with blank", "-dash", "st*r", "new\nline", "\x1b[31m"}) {
+        sandbox.write(std::string(folder) + "/a.yaml", head);
+    }
+    sandbox.write("other/s.yaml", "kind: Service\napiVersion: v1\nmetadata: {name: x}\n");
+    std::filesystem::create_directories(sandbox.work() / "empty");
+    const auto judged = [&](std::vector<std::string> args) {
+        args.insert(args.begin(), {"validate", "--no-policy"});
+        const auto result = sandbox.run(args);
+        return std::to_string(result.exit_code) + " " +
+               result.out.substr(result.out.rfind('\n', result.out.size() - 2) + 1);
+    };
+    const std::string one = "0 1 document in 1 file: 1 ok\n";
+    EXPECT_EQ(judged({"with blank"}), one);
+    EXPECT_EQ(judged({"--", "-dash"}), one);
+    EXPECT_EQ(judged({"st*r"}), one) << "a folder that is there is no pattern";
+    EXPECT_EQ(judged({"w*/*.yaml"}), one);
+    EXPECT_EQ(judged({"."}), "0 5 documents in 6 files: 5 ok, 1 of other kinds skipped\n");
+    EXPECT_EQ(judged({"empty"}), "0 0 documents in 0 files: 0 ok\n");
+    EXPECT_EQ(judged({"--require-match", "empty"}).substr(0, 2), "3 ");
+    EXPECT_EQ(judged({"--require-match", "other"}).substr(0, 2), "3 ");
+    EXPECT_EQ(judged({"--summary", "other"}),
+              "0 Summary: 1 resource found in 1 file - Valid: 0, Invalid: 0, Errors: 0, Skipped: "
+              "1\n");
+    const auto names = sandbox.run({"validate", "--no-policy", "new\nline", "\x1b[31m"}).out;
+    EXPECT_EQ(names.find("new\nline"), std::string::npos) << names;
+    EXPECT_EQ(names.find('\x1b'), std::string::npos) << names;
+}
+
+TEST(Sources, ThatCannotBeReadAreSaidAndTheOthersJudged) {
+    Sandbox sandbox;
+    // Root reads everything.
+    const auto as_somebody = [&](const std::vector<std::string>& args) {
+        auto spec = sandbox.spec(args);
+        if (::geteuid() == 0) {
+            spec.argv.insert(spec.argv.begin(), {"setpriv", "--reuid=65534", "--clear-groups"});
+        }
+        return run_process(spec, Cancel());
+    };
+    std::filesystem::permissions(sandbox.work().parent_path(), std::filesystem::perms(0755));
+    if (as_somebody({"version"}).exit_code != 0) {
+        GTEST_SKIP() << "nobody but root can run the binary";
+    }
+    for (const char* name : {"a/x.yaml", "a/locked/y.yaml", "b.yaml"}) {
+        sandbox.write(name, head);
+    }
+    namespace fs = std::filesystem;
+    fs::permissions(sandbox.work() / "a/locked", fs::perms::none);
+    fs::permissions(sandbox.work() / "b.yaml", fs::perms::none);
+    const auto result = as_somebody({"validate", "--no-policy", "--summary", "-q", "a", "b.yaml"});
+    fs::permissions(sandbox.work() / "a/locked", fs::perms::owner_all);
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_NE(result.err.find("cannot read a/locked: Permission denied"), std::string::npos);
+    EXPECT_NE(result.err.find("cannot read b.yaml: Permission denied"), std::string::npos);
+    EXPECT_NE(result.out.find("Valid: 1, Invalid: 0, Errors: 1"), std::string::npos) << result.out;
+}
+
+TEST(Sources, MayBeThousandsAndNobodyNeedReadToTheEnd) {
+    Sandbox sandbox;
+    for (int i = 0; i < 3000; ++i) {
+        sandbox.write(fmt::format("many/{}.yaml", i), bad(fmt::format("p{}", i)));
+    }
+    const auto all = sandbox.run({"validate", "--no-policy", "--summary", "many"});
+    EXPECT_EQ(all.exit_code, 3);
+    EXPECT_TRUE(
+        all.out.ends_with("Summary: 3000 resources found in 3000 files - Valid: 0, "
+                          "Invalid: 3000, Errors: 0, Skipped: 0\n"));
+    const auto head_only = sandbox.shell(
+        "wasmplug validate --no-policy many | head -n 1; wasmplug validate --no-policy many "
+        ">/dev/full; echo $?");
+    EXPECT_TRUE(head_only.out.ends_with("\n1\n")) << head_only.out;
+    EXPECT_NE(head_only.err.find("cannot write to standard output"), std::string::npos);
 }
 
 }  // namespace

@@ -114,8 +114,46 @@ void check_window(std::string_view before, std::string_view after, Range window)
     require(fits, "bytes changed elsewhere; now:\n" + std::string(after) + "\nbefore", before);
 }
 
-template <class Change>
-void attempt(const File& file, Range window, const Change& change) {
+Json& json_at(Json& root, const Path& path) {
+    Json* at = &root;
+    for (const auto& step : path.steps()) {
+        at = step.is_index ? &at->at(step.index) : &(*at)[step.key];
+    }
+    return *at;
+}
+
+void json_erase(Json& root, const Path& path) {
+    Json& parent = json_at(root, path.parent());
+    if (path.last().is_index) {
+        parent.erase(path.last().index);
+    } else {
+        parent.erase(path.last().key);
+    }
+}
+
+// The text as it is now, read anew, is what was there with `wanted` done to it. Not the editor's
+// own proof: that is what is on trial.
+template <class Wanted>
+void check_values(const File& before, std::string_view after, std::size_t document,
+                  const Wanted& wanted) {
+    const File now = File::parse(std::string(after), "now");
+    require(now.problems().empty() && now.documents().size() == before.documents().size(),
+            "no longer the same documents:\n" + std::string(after) + "\nbefore", before.text());
+    for (std::size_t i = 0; i < now.documents().size(); ++i) {
+        Json value = to_json(*before.documents()[i].root);
+        if (i == document) {
+            wanted(value);
+        }
+        const nlohmann::json expected = value;  // whatever the order of keys
+        const nlohmann::json found = to_json(*now.documents()[i].root);
+        require(expected == found,
+                "reads otherwise than asked:\n" + std::string(after) + "\nbefore", before.text());
+    }
+}
+
+template <class Change, class Wanted>
+void attempt(const File& file, std::size_t document, Range window, const Change& change,
+             const Wanted& wanted) {
     Editor editor(file);
     try {
         change(editor);
@@ -125,6 +163,7 @@ void attempt(const File& file, Range window, const Change& change) {
     }
     ++edit_count().made;
     check_window(file.text(), editor.text(), window);
+    check_values(file, editor.text(), document, wanted);
 }
 
 }  // namespace
@@ -158,6 +197,45 @@ void read_yaml(std::string_view bytes) {
     }
 }
 
+void edit_place(const File& file, std::size_t number, const Place& place) {
+    const Range all{0, file.text().size()};
+    const Range window = lines_of(place, file.text());
+    const auto& path = place.path;
+    for (const char* text : {"\"x\"", "7", "\"a\\nb\"", "{\"k\": [1, {\"l\": 2}]}", "{}"}) {
+        const Json value = Json::parse(text);
+        attempt(
+            file, number, window, [&](Editor& editor) { editor.set(number, path, value); },
+            [&](Json& json) { json_at(json, path) = value; });
+    }
+    attempt(
+        file, number, all, [&](Editor& editor) { editor.remove(number, path); },
+        [&](Json& json) { json_erase(json, path); });
+    if (place.value->is_mapping() || place.value->is_null()) {
+        attempt(
+            file, number, window,
+            [&](Editor& editor) { editor.set(number, path / "new" / "deep", "text"); },
+            [&](Json& json) { json_at(json, path)["new"]["deep"] = "text"; });
+    }
+    if (place.key != nullptr) {
+        attempt(
+            file, number, window, [&](Editor& editor) { editor.rename(number, path, "other"); },
+            [&](Json& json) {
+                const Json value = json_at(json, path);
+                json_erase(json, path);
+                json_at(json, path.parent())["other"] = value;
+            });
+        attempt(
+            file, number, all, [&](Editor& editor) { editor.merge_duplicates(number, path); },
+            [](Json&) {});
+    }
+    attempt(
+        file, number, window, [&](Editor& editor) { editor.wrap(number, path); },
+        [&](Json& json) {
+            const Json value = json_at(json, path);
+            json_at(json, path) = Json::array({value});
+        });
+}
+
 void edit_yaml(std::string_view bytes) {
     const File file = File::parse(std::string(bytes), "t");
     if (!file.problems().empty() || file.template_at()) {
@@ -167,20 +245,7 @@ void edit_yaml(std::string_view bytes) {
         std::vector<Place> places;
         collect(*document.root, {}, places, 40);
         for (const Place& place : places) {
-            const Range window = lines_of(place, bytes);
-            for (const char* value :
-                 {"\"x\"", "7", "\"a\\nb\"", "{\"k\": [1, {\"l\": 2}]}", "{}"}) {
-                attempt(file, window, [&](Editor& editor) {
-                    editor.set(document.index, place.path, Json::parse(value));
-                });
-            }
-            attempt(file, {0, bytes.size()},
-                    [&](Editor& editor) { editor.remove(document.index, place.path); });
-            if (place.value->is_mapping() || place.value->is_null()) {
-                attempt(file, window, [&](Editor& editor) {
-                    editor.set(document.index, place.path / "new" / "deep", "text");
-                });
-            }
+            edit_place(file, document.index, place);
         }
     }
 }
