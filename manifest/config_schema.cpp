@@ -131,7 +131,9 @@ ConfigSchemas::Folder& ConfigSchemas::look_at(const fs::path& folder) {
 
 SchemaInForce ConfigSchemas::of(std::string_view file) {
     const auto slash = file.rfind('/');
-    const auto name = slash == std::string_view::npos ? "." : file.substr(0, slash + 1);
+    const bool here = slash == std::string_view::npos;
+    const auto name = here ? "." : file.substr(0, slash + 1);
+    const bool is_projects_own = (here ? file : file.substr(slash + 1)) == "plugin.yaml";
     auto known = by_name_.find(name);
     if (known == by_name_.end()) {
         known = by_name_.emplace(name, Folder()).first;
@@ -143,9 +145,10 @@ SchemaInForce ConfigSchemas::of(std::string_view file) {
         known->second = look_at(path);
     }
     const auto& [project, is_own] = known->second;
-    return project == nullptr ? SchemaInForce()
-                              : SchemaInForce{.schema = project->schema.get(),
-                                              .plugins = is_own ? nullptr : &project->plugins};
+    return project == nullptr
+               ? SchemaInForce()
+               : SchemaInForce{.schema = project->schema.get(),
+                               .plugins = is_own && is_projects_own ? nullptr : &project->plugins};
 }
 
 }  // namespace wasmplug::manifest

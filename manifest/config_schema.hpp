@@ -45,10 +45,10 @@ struct SchemaInForce {
     bool is_for(const Object& object) const;
 };
 
-// config.schema.json beside a plugin.yaml, which makes the folder a plugin's project. In that
-// folder it is for all manifests; for manifests in folders below (deploy/prod/…) it is for those
-// of the same plugin: whose image has the same name, as the last part of its repository, as one
-// in that plugin.yaml. The nearest project counts, and none above the root of the work tree.
+// config.schema.json beside a plugin.yaml, which makes the folder a plugin's project. It is for
+// that plugin.yaml, and in the folder and those below (deploy/prod/…) for manifests of the same
+// plugin: whose image has the same name, as the last part of its repository, as one in plugin.yaml.
+// The nearest project counts, and none above the root of the work tree.
 class ConfigSchemas {
   public:
     // Throws Error as read_config_schema, once for each project. What it returns lives as long as

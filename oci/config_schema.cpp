@@ -49,7 +49,7 @@ CarriedSchema carried_schema(Store& store, const Manifest& manifest) {
         found != manifest.annotations.end()) {
         return {.text = found->second, .problem = {}};
     }
-    if (manifest.is_docker()) {
+    if (manifest.media_type == media::docker_manifest) {
         if (auto label = label_of(store, manifest); !label.empty()) {
             return {.text = std::move(label), .problem = {}};
         }

@@ -100,7 +100,10 @@ TEST_F(Config, IsJudgedByTheSchemaOfItsProject) {
     const auto own = schemas.of(at("plugin.yaml"));
     ASSERT_NE(own.schema, nullptr);
     EXPECT_TRUE(own.is_for(object_of("oci://registry.example.com/another:1.0.0")));
-    EXPECT_EQ(schemas.of(at("other.yaml")).schema, own.schema);
+    const auto beside = schemas.of(at("other.yaml"));
+    EXPECT_EQ(beside.schema, own.schema);
+    EXPECT_TRUE(beside.is_for(object_of("oci://registry.example.com/team/auth:2.0.0")));
+    EXPECT_FALSE(beside.is_for(object_of("oci://registry.example.com/another:1.0.0")));
     const auto below = schemas.of(at("deploy/prod/x.yaml"));
     EXPECT_EQ(below.schema, own.schema);
     EXPECT_TRUE(below.is_for(
