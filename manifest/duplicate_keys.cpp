@@ -7,10 +7,13 @@ namespace {
 
 using yaml::Node;
 
-// Whether the key has the same value each time it stands in the mapping.
+constexpr std::size_t looked_through = 1000;  // keys, for each one that stands twice
+
+// Whether the key has the same value each time it stands in the mapping. No for what is too large
+// to be looked through.
 bool all_equal(const Node* mapping, std::string_view key) {
     const Node* first = nullptr;
-    if (mapping == nullptr || !mapping->is_mapping()) {
+    if (mapping == nullptr || !mapping->is_mapping() || mapping->size() > looked_through) {
         return false;
     }
     for (const auto& entry : mapping->entries()) {

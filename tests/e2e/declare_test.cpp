@@ -86,13 +86,5 @@ TEST(Convert, SaysWhereItsInputIsNoYaml) {
     EXPECT_NE(other.err.find("holds no WasmPlugin"), std::string::npos) << other.err;
 }
 
-TEST(Errors, KeepTheMarkBelowTheExcerpt) {
-    Sandbox sandbox;
-    const auto result =
-        sandbox.run({"generate", "wasmplugin", reference, "--config", "-"}, "[1, 2]\n");
-    EXPECT_EQ(result.exit_code, 1);
-    EXPECT_NE(result.err.find("\n hint: [1, 2]\n       ^~~~~~\n"), std::string::npos) << result.err;
-}
-
 }  // namespace
 }  // namespace wasmplug::test

@@ -84,12 +84,13 @@ std::vector<Diagnostic> findings_of(const std::string& text, const ordered_json&
     Overlaps overlaps("istio-system");
     std::vector<Diagnostic> all;
     std::size_t number = 0;
-    for (auto& checked : validate(file, settings, further)) {
+    for (const auto& object : objects_in(file)) {
+        auto checked = validate(object, settings, further);
         check_metrics(checked);
         check_advice(checked);
         auto result = summarize(checked);
-        if (checked.object.identity == Identity::ours) {
-            overlaps.check(place(checked.object, number++), result);
+        if (object.identity == Identity::ours) {
+            overlaps.check(place(object, number++), result);
         }
         finish(result);
         all.insert(all.end(), result.findings.begin(), result.findings.end());
