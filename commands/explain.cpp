@@ -203,6 +203,19 @@ std::string lower(std::string text) {
     return text;
 }
 
+// Lists are spelled "match[]" in the tables and "match[0]" by people.
+std::string without_brackets(const std::string& path) {
+    std::string plain;
+    bool inside = false;
+    for (const char c : path) {
+        inside = c == '[' || (inside && c != ']');
+        if (!inside && c != ']') {
+            plain += c;
+        }
+    }
+    return plain;
+}
+
 bool has_value(const Field& field, const std::string& name) {
     return std::any_of(field.values.begin(), field.values.end(),
                        [&](const auto& value) { return lower(std::string(value.name)) == name; });
@@ -218,12 +231,13 @@ std::optional<FieldResult> find_field(const std::string& subject) {
         if (const auto* field = manifest::find_field(kind, path)) {
             return FieldResult{kind, path.starts_with("spec") ? path : "spec." + path, field};
         }
+        const auto wanted = lower(without_brackets(path));
         for (const auto& known : manifest::all_paths(kind)) {
-            const auto wanted = lower(path);
-            const auto* field = manifest::find_field(kind, known);
-            if (lower(known) == wanted || lower(known) == "spec." + wanted ||
+            const auto plain = without_brackets(known);
+            const auto* field = manifest::find_field(kind, plain);
+            if (lower(plain) == wanted || lower(plain) == "spec." + wanted ||
                 has_value(*field, wanted)) {
-                return FieldResult{kind, known, field};
+                return FieldResult{kind, plain, field};
             }
         }
     }

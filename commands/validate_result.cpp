@@ -51,14 +51,24 @@ std::string summary_line(const Tally& tally, bool as_kubeconform) {
     return text + "\n";
 }
 
+// A file may be called anything, but a place is one line.
+std::string name_in_line(const std::string& file) {
+    auto name = printable(file);
+    for (auto at = name.find('\n'); at != std::string::npos; at = name.find('\n', at)) {
+        name.replace(at, 1, "\\n");
+    }
+    return name;
+}
+
 std::string show(const Diagnostic& finding, const std::string& file, const Output::Style& style) {
     const auto* colour = finding.level == Level::error     ? "1;31"
                          : finding.level == Level::warning ? "1;33"
                                                            : "1;36";
-    auto text = fmt::format(
-        "{}:{}:{}: {}: {} [{} {}]\n{}", printable(file), finding.begin.line, finding.begin.column,
-        paint(colour, to_string(finding.level), style.result_colour), printable(finding.message),
-        finding.rule->id, manifest::name_of(finding.layer), finding.excerpt);
+    auto text = fmt::format("{}:{}:{}: {}: {} [{} {}]\n{}", name_in_line(file), finding.begin.line,
+                            finding.begin.column,
+                            paint(colour, to_string(finding.level), style.result_colour),
+                            printable(finding.message), finding.rule->id,
+                            manifest::name_of(finding.layer), finding.excerpt);
     if (!finding.fix.empty()) {
         text += "  fix: " + printable(finding.fix) + "\n";
     }
@@ -93,9 +103,9 @@ std::string to_text(const DocumentResult& document, const Output::Style& style) 
     }
     if (style.verbosity > 0 && findings.empty()) {
         const auto name = document.name.empty() ? "" : " " + document.name;
-        text +=
-            fmt::format("{}:{}: {}{}: {}\n", printable(document.file), document.line, document.kind,
-                        name, document.skipped.empty() ? "ok" : "skipped: " + document.skipped);
+        text += fmt::format("{}:{}: {}{}: {}\n", name_in_line(document.file), document.line,
+                            document.kind, name,
+                            document.skipped.empty() ? "ok" : "skipped: " + document.skipped);
     }
     return text;
 }

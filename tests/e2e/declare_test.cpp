@@ -71,6 +71,7 @@ TEST(Explain, KnowsFieldsInAnyCaseAndTheirValues) {
     };
     EXPECT_EQ(path("failstrategy"), "WasmPlugin spec.failStrategy");
     EXPECT_EQ(path("SPEC.MATCH.MODE"), "WasmPlugin spec.match.mode");
+    EXPECT_EQ(path("Match[0].Ports"), "WasmPlugin spec.match.ports");
     EXPECT_EQ(path("match[0].mode"), "WasmPlugin spec.match[0].mode");
     EXPECT_EQ(path("fail_open"), "WasmPlugin spec.failStrategy");
     EXPECT_EQ(path("trafficextension.spec.wasm.url"), "TrafficExtension spec.wasm.url");
