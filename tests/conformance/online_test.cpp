@@ -276,9 +276,9 @@ TEST_F(ValidateOnline, NeverRefusesForASchemaThatItCannotUse) {
         EXPECT_EQ(result.exit_code, 0) << note << result.out;
         EXPECT_NE(result.err.find(note), std::string::npos) << result.err;
     }
-    sandbox_.write("config.schema.json", std::string(300'000, '['));
+    sandbox_.write("elsewhere/config.schema.json", std::string(300'000, '['));
     sandbox_.json({"push", "plugin.wasm", image() + ":odd", "--extra",
-                   "config.schema.json:application/schema+json"});
+                   "elsewhere/config.schema.json:application/schema+json"});
     const auto large = sandbox_.run({"validate", "--online", "plugin.yaml"});
     EXPECT_EQ(large.exit_code, 0) << large.out;
     EXPECT_NE(large.err.find("larger than 256"), std::string::npos) << large.err;

@@ -228,12 +228,14 @@ void edit_place(const File& file, std::size_t number, const Place& place) {
             file, number, all, [&](Editor& editor) { editor.merge_duplicates(number, path); },
             [](Json&) {});
     }
-    attempt(
-        file, number, window, [&](Editor& editor) { editor.wrap(number, path); },
-        [&](Json& json) {
-            const Json value = json_at(json, path);
-            json_at(json, path) = Json::array({value});
-        });
+    if (place.value->is_mapping()) {
+        attempt(
+            file, number, window, [&](Editor& editor) { editor.wrap(number, path); },
+            [&](Json& json) {
+                const Json value = json_at(json, path);
+                json_at(json, path) = Json::array({value});
+            });
+    }
 }
 
 void edit_yaml(std::string_view bytes) {
