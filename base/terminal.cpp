@@ -249,6 +249,16 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+std::string valid_utf8(std::string_view text) {
+    std::string valid;
+    while (!text.empty()) {
+        const auto [c, size] = decode(text);
+        valid += c == 0xFFFD ? std::string_view("\xEF\xBF\xBD") : text.substr(0, size);
+        text.remove_prefix(size);
+    }
+    return valid;
+}
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> before_last;
     std::vector<std::size_t> last;

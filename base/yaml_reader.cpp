@@ -7,6 +7,7 @@
 
 #include "base/file.hpp"
 #include "base/hash.hpp"
+#include "base/terminal.hpp"
 #include "base/yaml_content.hpp"
 #include "base/yaml_events.hpp"
 #include "base/yaml_scalar.hpp"
@@ -443,7 +444,10 @@ void Builder::type_scalar(Node& node, bool implicit, std::string_view tag) {
             // Line breaks are allowed in Go's decoder, as in folded text.
             std::string digits(node.text_);
             std::erase_if(digits, is_break);
-            properties.decoded = base64_decode(digits);
+            if (digits.size() % 4 != 0) {
+                throw Error("padding is missing");
+            }
+            properties.decoded = valid_utf8(base64_decode(digits));  // it becomes a JSON string
         } catch (const Error&) {
             problem(Problem::Kind::value, node.range(), "invalid base64 after !!binary");
         }
