@@ -19,6 +19,7 @@
 #include "commands/registry_flags.hpp"
 #include "commands/release_flags.hpp"
 #include "commands/rollout_report.hpp"
+#include "commands/show_as.hpp"
 #include "release/artefact.hpp"
 #include "release/git_commit.hpp"
 
@@ -314,13 +315,8 @@ ExitCode run_status(const RolloutOptions& options, Services& services) {
         }
         write_file(report.substr(equals + 1), picture_of(result, format));
     }
-    if (options.format.empty()) {
-        services.out.show(result);
-    } else {
-        services.out.print(options.format == "text"   ? to_text(result)
-                           : options.format == "json" ? pretty_json(to_json(result))
-                           : options.format == "yaml" ? yaml::write(to_json(result))
-                                                      : picture_of(result, options.format));
+    if (!show_as(options.format, result, services.out)) {
+        services.out.print(picture_of(result, options.format));
     }
     return ExitCode::ok;
 }

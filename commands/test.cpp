@@ -11,12 +11,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
-#include "base/json.hpp"
 #include "base/parallel.hpp"
 #include "base/report.hpp"
-#include "base/yaml_write.hpp"
 #include "commands/command.hpp"
 #include "commands/endpoint_flags.hpp"
+#include "commands/show_as.hpp"
 #include "commands/test_files.hpp"
 #include "commands/test_worker.hpp"
 #include "envoy/engine.hpp"
@@ -327,28 +326,16 @@ void write_reports(const TestOptions& options, const TestResult& result) {
     }
 }
 
-void show(const TestOptions& options, const TestResult& result, Services& services) {
-    const auto& format = options.output;
-    if (format.empty()) {
-        services.out.show(result);
-    } else if (format == "text") {
-        services.out.print(to_text(result, services.out.style()));
-    } else if (format == "json") {
-        services.out.print(pretty_json(to_json(result)));
-    } else if (format == "yaml") {
-        services.out.print(yaml::write(to_json(result)));
-    } else {
-        services.out.print(write_report(parse_report_format(format), report_of(result)));
-    }
-}
-
 ExitCode run_once(const TestOptions& options, Services& services) {
     for (const auto& text : options.reports) {
         parse_report_target(text);  // a wrong one is told before anything runs
     }
     const auto result = run_all(options, services);
     if (result.files.empty() || result.broken() || result.total() > 0) {
-        show(options, result, services);
+        if (!show_as(options.output, result, services.out)) {
+            services.out.print(
+                write_report(parse_report_format(options.output), report_of(result)));
+        }
     }
     write_reports(options, result);
     if (result.broken()) {
