@@ -108,94 +108,72 @@ class Comparison {
     Lines& b_;
 };
 
-// Consecutive lines of both texts, `a` from a_begin and `b` from b_begin.
-struct Hunk {
-    std::size_t a_begin;
-    std::size_t b_begin;
-    std::size_t a_count = 0;
-    std::size_t b_count = 0;
-    std::string text;
-};
-
-void add_line(std::string& text, char sign, std::string_view line) {
-    text += sign;
-    text += line;
-    if (!line.ends_with('\n')) {
-        text += "\n\\ No newline at end of file\n";
-    }
-}
-
 // diff -u counts from 1, from the line before for an empty side, and leaves out a count of 1.
 std::string range(std::size_t begin, std::size_t count) {
     const std::string first = std::to_string(count == 0 ? begin : begin + 1);
     return count == 1 ? first : first + "," + std::to_string(count);
 }
 
-std::string hunks(const Lines& a, const Lines& b, std::size_t context) {
-    std::string text;
-    std::size_t i = 0;
-    std::size_t j = 0;
-    std::size_t same = 0;  // equal lines since the last change
-    Hunk hunk{};
-    bool is_open = false;
-    const auto close = [&] {
-        if (is_open) {
-            text += "@@ -" + range(hunk.a_begin, hunk.a_count) + " +" +
-                    range(hunk.b_begin, hunk.b_count) + " @@\n" + hunk.text;
-        }
-        is_open = false;
-    };
-    // How many equal lines follow, up to `most`.
-    const auto ahead = [&](std::size_t most) {
-        std::size_t count = 0;
-        while (count < most && i + count < a.id.size() && !a.changed[i + count] &&
-               !b.changed[j + count]) {
-            ++count;
-        }
-        return count;
-    };
-    while (i < a.id.size() || j < b.id.size()) {
-        const bool removed = i < a.id.size() && a.changed[i];
-        const bool added = j < b.id.size() && b.changed[j];
-        if (!removed && !added) {
-            const std::size_t run = ahead(2 * context + 1);
-            const bool at_end = i + run == a.id.size() && j + run == b.id.size();
-            if (is_open && same == 0 && (run > 2 * context || at_end)) {
-                for (std::size_t n = 0; n < std::min(run, context); ++n) {
-                    add_line(hunk.text, ' ', a.text[i + n]);
-                    ++hunk.a_count;
-                    ++hunk.b_count;
-                }
-                close();
-            }
-            if (is_open) {
-                add_line(hunk.text, ' ', a.text[i]);
-                ++hunk.a_count;
-                ++hunk.b_count;
-            }
-            ++i;
-            ++j;
-            ++same;
-            continue;
-        }
-        if (!is_open) {
-            const std::size_t before = std::min(same, context);
-            hunk = {i - before, j - before, before, before, ""};
-            for (std::size_t n = i - before; n < i; ++n) {
-                add_line(hunk.text, ' ', a.text[n]);
-            }
-            is_open = true;
-        }
-        same = 0;
-        if (removed) {
-            add_line(hunk.text, '-', a.text[i++]);
-            ++hunk.a_count;
-        } else {
-            add_line(hunk.text, '+', b.text[j++]);
-            ++hunk.b_count;
+// Consecutive lines of both texts, `a` from a_begin and `b` from b_begin.
+struct Hunk {
+    std::size_t a_begin;
+    std::size_t b_begin;
+    std::size_t a_count = 0;
+    std::size_t b_count = 0;
+    std::string lines = {};
+
+    // ' ' is a line of both texts, '-' of the old one, '+' of the new one.
+    void add(char sign, std::string_view line) {
+        a_count += sign == '+' ? 0 : 1;
+        b_count += sign == '-' ? 0 : 1;
+        lines += sign;
+        lines += line;
+        if (!line.ends_with('\n')) {
+            lines += "\n\\ No newline at end of file\n";
         }
     }
-    close();
+
+    std::string to_text() const {
+        return "@@ -" + range(a_begin, a_count) + " +" + range(b_begin, b_count) + " @@\n" + lines;
+    }
+};
+
+// How many lines of both texts are the same from (i, j) on.
+std::size_t same_lines(const Lines& a, const Lines& b, std::size_t i, std::size_t j) {
+    std::size_t count = 0;
+    while (i + count < a.id.size() && j + count < b.id.size() && !a.changed[i + count] &&
+           !b.changed[j + count]) {
+        ++count;
+    }
+    return count;
+}
+
+std::string hunks(const Lines& a, const Lines& b, std::size_t context) {
+    std::string text;
+    std::size_t same = same_lines(a, b, 0, 0);  // between the last change and (i, j)
+    for (std::size_t i = same, j = same; i < a.id.size() || j < b.id.size();) {
+        const std::size_t before = std::min(same, context);
+        Hunk hunk{.a_begin = i - before, .b_begin = j - before};
+        for (std::size_t n = i - before; n < i; ++n) {
+            hunk.add(' ', a.text[n]);
+        }
+        for (bool is_last = false; !is_last;) {
+            while (i < a.id.size() && a.changed[i]) {
+                hunk.add('-', a.text[i++]);
+            }
+            while (j < b.id.size() && b.changed[j]) {
+                hunk.add('+', b.text[j++]);
+            }
+            same = same_lines(a, b, i, j);
+            is_last = same > 2 * context || (i + same == a.id.size() && j + same == b.id.size());
+            for (std::size_t n = 0; n < (is_last ? std::min(same, context) : same); ++n) {
+                hunk.add(' ', a.text[i + n]);
+            }
+            i += same;
+            j += same;
+        }
+        text += hunk.to_text();
+    }
     return text;
 }
 
@@ -224,11 +202,11 @@ std::string colour_diff(std::string_view diff) {
     std::string painted;
     for (const auto line : split(diff)) {
         const std::string_view text = line.substr(0, line.size() - (line.ends_with('\n') ? 1 : 0));
-        const char* const sgr = text.starts_with("---") || text.starts_with("+++") ? "1"
-                                : text.starts_with("@@")                           ? "36"
-                                : text.starts_with("-")                            ? "31"
-                                : text.starts_with("+")                            ? "32"
-                                                                                   : "";
+        const char* const sgr = text.starts_with("--- ") || text.starts_with("+++ ") ? "1"
+                                : text.starts_with("@@")                             ? "36"
+                                : text.starts_with("-")                              ? "31"
+                                : text.starts_with("+")                              ? "32"
+                                                                                     : "";
         painted += *sgr == '\0' ? std::string(text) : paint(sgr, text, true);
         painted += line.substr(text.size());
     }

@@ -180,6 +180,79 @@ void prepare(const ValidateOptions& options, Judgement& with, std::deque<Input>&
     }
 }
 
+// The files in their order, each with the policy and the schema in force there. What cannot be
+// read on the way is said once and left out.
+class Inputs {
+  public:
+    Inputs(const ValidateOptions& options, Services& services)
+        : has_schema_(!options.schema.empty()),
+          services_(services),
+          policies_(options.policy),
+          sources_(options.sources, services.spawn, services.cancel) {}
+
+    // nullopt after the last.
+    std::optional<Input> next() {
+        if (!ahead_.empty()) {
+            auto input = std::move(ahead_.front());
+            ahead_.pop_front();
+            return input;
+        }
+        return read_next();
+    }
+
+    // All of them, for what has to see them before the first is judged; next() gives them again.
+    std::deque<Input>& read_all() {
+        while (auto input = read_next()) {
+            ahead_.push_back(std::move(*input));
+        }
+        return ahead_;
+    }
+
+    bool is_one_walk() const { return sources_.is_one_walk(); }
+
+    bool missed_any() const { return missed_any_; }
+
+  private:
+    std::optional<manifest::Source> next_source() {
+        for (;;) {
+            try {
+                return sources_.next();
+            } catch (const Error& error) {
+                services_.cancel.check();
+                say(error);  // a folder; the walk goes on behind it
+            }
+        }
+    }
+
+    std::optional<Input> read_next() {
+        auto source = next_source();
+        if (!source) {
+            return std::nullopt;
+        }
+        Input input{.source = std::move(*source)};
+        input.policy = policies_.of(input.source.name);
+        try {
+            input.schema = has_schema_ ? manifest::SchemaInForce() : schemas_.of(input.source.name);
+        } catch (const Error& error) {
+            say(error);  // once for its project; the manifests are judged without
+        }
+        return input;
+    }
+
+    void say(const Error& error) {
+        services_.out.error(error);
+        missed_any_ = true;
+    }
+
+    bool has_schema_;  // one for all, by --schema
+    Services& services_;
+    manifest::Policies policies_;
+    manifest::ConfigSchemas schemas_;
+    manifest::Sources sources_;
+    std::deque<Input> ahead_;
+    bool missed_any_ = false;
+};
+
 ExitCode run_validate(const ValidateOptions& options, Services& services) {
     check(options, services);
     Judgement with{.settings = settings_for(options),
@@ -190,56 +263,16 @@ ExitCode run_validate(const ValidateOptions& options, Services& services) {
     if (!options.schema.empty()) {
         with.schema.emplace(manifest::read_config_schema(options.schema));
     }
-    manifest::Policies policies(options.policy);
-    manifest::ConfigSchemas schemas;
-    manifest::Sources sources(options.sources, services.spawn, services.cancel);
-    Collector collector(options, sources.is_one_walk(), services);
-    bool missed = false;
-    const auto next_file = [&]() -> std::optional<Input> {
-        std::optional<manifest::Source> source;
-        for (bool again = true; again;) {
-            try {
-                source = sources.next();
-                again = false;
-            } catch (const Error& error) {
-                services.cancel.check();
-                services.out.error(error);  // a folder; the walk goes on behind it
-                missed = true;
-            }
-        }
-        if (!source) {
-            return std::nullopt;
-        }
-        Input input{.source = std::move(*source)};
-        input.policy = policies.of(input.source.name);
-        try {
-            input.schema = with.schema ? manifest::SchemaInForce() : schemas.of(input.source.name);
-        } catch (const Error& error) {
-            services.out.error(error);  // once for its project; the manifests are judged without
-            missed = true;
-        }
-        return input;
-    };
-    std::deque<Input> inputs;  // when all have to be looked at before the first is judged
+    Inputs inputs(options, services);
+    Collector collector(options, inputs.is_one_walk(), services);
     if (options.online || options.fix) {
-        while (auto input = next_file()) {
-            inputs.push_back(std::move(*input));
-        }
-        prepare(options, with, inputs, collector, services);
+        prepare(options, with, inputs.read_all(), collector, services);
     }
-    const auto next = [&]() -> std::optional<Input> {
-        if (inputs.empty()) {
-            return next_file();
-        }
-        auto input = std::move(inputs.front());
-        inputs.pop_front();
-        return input;
-    };
-    stream_in_order(
-        next, [&](const Input& input) { return judge_source(input, with); },
-        [&](FileResult file) { collector.add(std::move(file)); }, services.cancel);
+    stream_in_order([&] { return inputs.next(); },
+                    [&](const Input& input) { return judge_source(input, with); },
+                    [&](FileResult file) { collector.add(std::move(file)); }, services.cancel);
     const auto& tally = collector.finish();
-    if (tally.unreadable > 0 || missed) {
+    if (tally.unreadable > 0 || inputs.missed_any()) {
         return ExitCode::failure;
     }
     if (options.require_match && tally.documents == tally.skipped) {

@@ -116,6 +116,66 @@ std::string filter_context(const Draft& draft) {
     return mode == "SERVER" ? "SIDECAR_INBOUND" : mode == "CLIENT" ? "SIDECAR_OUTBOUND" : "ANY";
 }
 
+constexpr const char* github_workflow =
+    R"(# Builds, tests and validates on every change, publishes tags.
+# wasmplug and the plugin's compiler have to be on the runner's PATH.
+name: wasm-plugin
+on:
+  push:
+    branches: [main]
+    tags: ["v*"]
+  pull_request:
+permissions:
+  contents: read
+  packages: write
+  security-events: write
+jobs:
+  plugin:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - run: wasmplug build .
+      - run: wasmplug test .
+      - run: wasmplug validate --only-ours -o github --report sarif=wasmplug.sarif .
+      - run: wasmplug package .
+      - uses: github/codeql-action/upload-sarif@v3
+        if: always()
+        with:
+          sarif_file: wasmplug.sarif
+      - if: startsWith(github.ref, 'refs/tags/')
+        env:
+          PASSWORD: ${{ secrets.GITHUB_TOKEN }}
+        run: |
+          echo "$PASSWORD" | wasmplug login ghcr.io -u "$GITHUB_ACTOR" --password-stdin
+          wasmplug push . "ghcr.io/$GITHUB_REPOSITORY:${GITHUB_REF_NAME#v}"
+)";
+
+constexpr const char* gitlab_pipeline =
+    R"(# Builds, tests and validates on every change, publishes tags.
+# wasmplug and the plugin's compiler have to be in the runner's image.
+stages: [check, publish]
+check:
+  stage: check
+  script:
+    - wasmplug build .
+    - wasmplug test .
+    - wasmplug validate --only-ours --report gitlab=gl-code-quality.json --report junit=wasmplug.xml .
+    - wasmplug package .
+  artifacts:
+    when: always
+    reports:
+      codequality: gl-code-quality.json
+      junit: wasmplug.xml
+publish:
+  stage: publish
+  rules:
+    - if: $CI_COMMIT_TAG
+  script:
+    - wasmplug build .
+    - echo "$CI_REGISTRY_PASSWORD" | wasmplug login "$CI_REGISTRY" -u "$CI_REGISTRY_USER" --password-stdin
+    - wasmplug push . "$CI_REGISTRY_IMAGE:${CI_COMMIT_TAG#v}"
+)";
+
 }  // namespace
 
 Translation write_extension_policy(const Draft& draft) {
@@ -291,75 +351,7 @@ std::string write_prometheus_rule(const std::string& ns, const std::string& name
 }
 
 std::string write_ci(Ci ci) {
-    const auto steps = std::array{"wasmplug build .", "wasmplug test .",
-                                  "wasmplug validate --only-ours {} .", "wasmplug package ."};
-    std::string text;
-    if (ci == Ci::github) {
-        text =
-            "# Builds, tests and validates on every change, publishes tags.\n"
-            "# wasmplug and the plugin's compiler have to be on the runner's PATH.\n"
-            "name: wasm-plugin\n"
-            "on:\n"
-            "  push:\n"
-            "    branches: [main]\n"
-            "    tags: [\"v*\"]\n"
-            "  pull_request:\n"
-            "permissions:\n"
-            "  contents: read\n"
-            "  packages: write\n"
-            "  security-events: write\n"
-            "jobs:\n"
-            "  plugin:\n"
-            "    runs-on: ubuntu-latest\n"
-            "    steps:\n"
-            "      - uses: actions/checkout@v4\n";
-        for (const auto* step : steps) {
-            text += fmt::format(
-                "      - run: {}\n",
-                fmt::format(fmt::runtime(step), "-o github --report sarif=wasmplug.sarif"));
-        }
-        text +=
-            "      - uses: github/codeql-action/upload-sarif@v3\n"
-            "        if: always()\n"
-            "        with:\n"
-            "          sarif_file: wasmplug.sarif\n"
-            "      - if: startsWith(github.ref, 'refs/tags/')\n"
-            "        env:\n"
-            "          PASSWORD: ${{ secrets.GITHUB_TOKEN }}\n"
-            "        run: |\n"
-            "          echo \"$PASSWORD\" | wasmplug login ghcr.io -u \"$GITHUB_ACTOR\" "
-            "--password-stdin\n"
-            "          wasmplug push . \"ghcr.io/$GITHUB_REPOSITORY:${GITHUB_REF_NAME#v}\"\n";
-        return text;
-    }
-    text =
-        "# Builds, tests and validates on every change, publishes tags.\n"
-        "# wasmplug and the plugin's compiler have to be in the runner's image.\n"
-        "stages: [check, publish]\n"
-        "check:\n"
-        "  stage: check\n"
-        "  script:\n";
-    for (const auto* step : steps) {
-        text += fmt::format("    - {}\n", fmt::format(fmt::runtime(step),
-                                                      "--report gitlab=gl-code-quality.json "
-                                                      "--report junit=wasmplug.xml"));
-    }
-    text +=
-        "  artifacts:\n"
-        "    when: always\n"
-        "    reports:\n"
-        "      codequality: gl-code-quality.json\n"
-        "      junit: wasmplug.xml\n"
-        "publish:\n"
-        "  stage: publish\n"
-        "  rules:\n"
-        "    - if: $CI_COMMIT_TAG\n"
-        "  script:\n"
-        "    - wasmplug build .\n"
-        "    - echo \"$CI_REGISTRY_PASSWORD\" | wasmplug login \"$CI_REGISTRY\" -u "
-        "\"$CI_REGISTRY_USER\" --password-stdin\n"
-        "    - wasmplug push . \"$CI_REGISTRY_IMAGE:${CI_COMMIT_TAG#v}\"\n";
-    return text;
+    return ci == Ci::github ? github_workflow : gitlab_pipeline;
 }
 
 }  // namespace wasmplug::manifest

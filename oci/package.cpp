@@ -220,11 +220,67 @@ void check_module(const BodySource& module, const std::string& name) {
     }
 }
 
-void add_layers(Manifest& manifest, Image& image, std::vector<Layer>& layers) {
-    for (auto& layer : layers) {
-        manifest.layers.push_back(layer.blob.descriptor);
-        image.blobs.push_back(std::move(layer.blob));
+// A package in the making: the extra files' layers are there, the layout adds the rest.
+struct Draft {
+    const PackageInput& input;
+    const BodySource& module;
+    std::vector<Layer> layers = {};
+    Manifest manifest = {};
+    Blob config = {};
+    std::string module_diff_id = {};
+
+    const char* layer_type() const {
+        return input.layout == PackageLayout::docker ? media::docker_layer_gzip
+                                                     : media::oci_layer_gzip;
     }
+
+    void pack_module() {
+        layers.push_back(pack(module, "plugin.wasm", layer_type()));
+        module_diff_id = layers.back().diff_id;
+    }
+
+    void refuse_extra_files(const char* why) const {
+        if (!layers.empty()) {
+            throw usage_error(
+                fmt::format("the {} layout has no room for extra files", to_text(input.layout)),
+                fmt::format("{}; use --layout compat", why));
+        }
+    }
+};
+
+void draft_compat(Draft& draft) {
+    draft.pack_module();
+    draft.config = blob_of_text(image_config(draft.layers, draft.input), media::oci_config);
+    draft.manifest.annotations.emplace(annotation::variant, "compat");
+}
+
+void draft_docker(Draft& draft) {
+    draft.pack_module();
+    draft.config = blob_of_text(image_config(draft.layers, draft.input), media::docker_config);
+}
+
+void draft_higress(Draft& draft) {
+    draft.pack_module();
+    draft.config = blob_of_text("{}", media::unknown_config);
+}
+
+void draft_solo(Draft& draft) {
+    draft.refuse_extra_files("Istio wants exactly two layers there");
+    const std::string abi = abi_text(draft.input.module);
+    draft.config = blob_of_text(solo_config(abi), media::solo_config);
+    Descriptor first = draft.config.descriptor;  // the config's own blob, stored once
+    first.annotations[annotation::title] = "runtime-config.json";
+    draft.manifest.layers.push_back(std::move(first));
+    draft.layers.push_back(unpacked(draft.module, "filter.wasm", media::solo_content));
+    draft.manifest.annotations.emplace("module.wasm.runtime/abi_version", abi);
+    draft.manifest.annotations.emplace("module.wasm.runtime/type", "envoy_proxy");
+}
+
+void draft_cncf(Draft& draft) {
+    draft.refuse_extra_files("its readers want exactly one layer");
+    draft.layers.push_back(unpacked(draft.module, "plugin.wasm", media::cncf_layer));
+    draft.config = blob_of_text(cncf_config(draft.layers.back().diff_id, draft.input.created),
+                                media::cncf_config);
 }
 
 }  // namespace
@@ -280,17 +336,15 @@ Package make_package(const PackageInput& input) {
     const std::string name = input.module.string();
     const BodySource module = body_of_file(name);
     check_module(module, name);
-    const bool docker = input.layout == PackageLayout::docker;
-    const char* layer_type = docker ? media::docker_layer_gzip : media::oci_layer_gzip;
-
-    Package package;
-    std::vector<Layer> layers;
+    Draft draft{.input = input, .module = module};
     for (const auto& extra : input.extra) {
         const BodySource file = body_of_file(extra.path.string());
-        layers.push_back(extra.media_type.empty() ? pack(file, extra.name, layer_type)
-                                                  : unpacked(file, extra.name, extra.media_type));
+        draft.layers.push_back(extra.media_type.empty()
+                                   ? pack(file, extra.name, draft.layer_type())
+                                   : unpacked(file, extra.name, extra.media_type));
     }
-    Manifest manifest;
+    Manifest& manifest = draft.manifest;
+    const bool docker = input.layout == PackageLayout::docker;
     manifest.media_type = docker ? media::docker_manifest : media::oci_manifest;
     if (!docker) {
         manifest.annotations = input.annotations;
@@ -298,53 +352,33 @@ Package make_package(const PackageInput& input) {
             manifest.annotations.emplace(annotation::created, input.created);
         }
     }
-    Blob config;
     switch (input.layout) {
         case PackageLayout::compat:
+            draft_compat(draft);
+            break;
+        case PackageLayout::solo:
+            draft_solo(draft);
+            break;
         case PackageLayout::docker:
-            layers.push_back(pack(module, "plugin.wasm", layer_type));
-            package.diff_id = layers.back().diff_id;
-            config = blob_of_text(image_config(layers, input),
-                                  docker ? media::docker_config : media::oci_config);
-            if (!docker) {
-                manifest.annotations.emplace(annotation::variant, "compat");
-            }
+            draft_docker(draft);
+            break;
+        case PackageLayout::cncf:
+            draft_cncf(draft);
             break;
         case PackageLayout::higress:
-            layers.push_back(pack(module, "plugin.wasm", layer_type));
-            package.diff_id = layers.back().diff_id;
-            config = blob_of_text("{}", media::unknown_config);
-            break;
-        case PackageLayout::solo: {
-            if (!layers.empty()) {
-                throw usage_error("the solo layout has no room for extra files",
-                                  "Istio wants exactly two layers there; use --layout compat");
-            }
-            const std::string abi = abi_text(input.module);
-            config = blob_of_text(solo_config(abi), media::solo_config);
-            Layer first{.blob = config};
-            first.blob.descriptor.annotations[annotation::title] = "runtime-config.json";
-            manifest.layers.push_back(first.blob.descriptor);  // the config's own blob, once
-            layers.push_back(unpacked(module, "filter.wasm", media::solo_content));
-            manifest.annotations.emplace("module.wasm.runtime/abi_version", abi);
-            manifest.annotations.emplace("module.wasm.runtime/type", "envoy_proxy");
-            break;
-        }
-        case PackageLayout::cncf:
-            if (!layers.empty()) {
-                throw usage_error("the cncf layout has no room for extra files",
-                                  "its readers want exactly one layer; use --layout compat");
-            }
-            layers.push_back(unpacked(module, "plugin.wasm", media::cncf_layer));
-            config =
-                blob_of_text(cncf_config(layers.back().diff_id, input.created), media::cncf_config);
+            draft_higress(draft);
             break;
     }
-    package.module_sha256 = layers.back().content_sha256;
-    package.module_size = module.size;
-    add_layers(manifest, package.image, layers);
-    manifest.config = config.descriptor;
-    package.image.blobs.push_back(std::move(config));
+    Package package{.image = {},
+                    .module_sha256 = draft.layers.back().content_sha256,
+                    .module_size = module.size,
+                    .diff_id = draft.module_diff_id};
+    for (auto& layer : draft.layers) {
+        manifest.layers.push_back(layer.blob.descriptor);
+        package.image.blobs.push_back(std::move(layer.blob));
+    }
+    manifest.config = draft.config.descriptor;
+    package.image.blobs.push_back(std::move(draft.config));
     package.image.manifest = write_manifest(manifest);
     package.image.index_annotations = {
         {annotation::module_sha256, package.module_sha256},

@@ -28,6 +28,44 @@ const yaml::Document& document_of(const yaml::File& file, const Node& node) {
                                  [&](const auto& one) { return one.root->holds(node); });
 }
 
+// On one line, or as JSON over many where the mapping in `located` is written so.
+std::string flow_text(const Located& located, const yaml::File& file, const Node& node,
+                      bool in_flow, std::size_t key_column) {
+    const yaml::Layout here = located.layout();
+    const auto json = yaml::to_json(node);
+    if (!in_flow || !here.is_json() || located.text->find("\n ") == npos) {
+        const std::string_view source = file.text().substr(node.range().begin, node.range().size());
+        const bool as_written = !in_flow && source.find('\n') == npos && !source.empty();
+        return " " + (as_written       ? std::string(source)
+                      : here.is_json() ? json.dump()
+                                       : yaml::write(json, {.layout = yaml::Style::flow}));
+    }
+    std::string text = json.dump(static_cast<int>(here.step()));
+    for (std::size_t at = text.find('\n'); at != npos; at = text.find('\n', at + 1)) {
+        text.insert(at + 1, std::string(key_column, ' '));
+    }
+    return " " + text;
+}
+
+// The lines of `source`, from `from` columns on, behind `indent`.
+std::string moved(std::string_view source, std::size_t from, std::string_view indent,
+                  std::string_view line_break) {
+    std::string text;
+    while (!source.empty()) {
+        const std::size_t end = std::min(source.find('\n'), source.size());
+        std::string_view line = source.substr(0, end);
+        const bool ended = end < source.size();
+        source.remove_prefix(std::min(end + 1, source.size()));
+        line = line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+        const std::size_t blank = std::min(line.find_first_not_of(' '), line.size());
+        line.remove_prefix(std::min(from, blank));
+        text += line.empty() ? "" : indent;
+        text += line;
+        text += ended ? line_break : "";
+    }
+    return text;
+}
+
 // `node` of `file` as source text behind a ':' in `located`.
 std::string config_text(const Located& located, const yaml::File& file, const Node& node) {
     const Site* site = located.site(Role::config);
@@ -35,30 +73,15 @@ std::string config_text(const Located& located, const yaml::File& file, const No
         return {};
     }
     const yaml::Layout here = located.layout();
-    const bool flow = yaml::is_flow(*site->place.value);
+    const bool in_flow = yaml::is_flow(*site->place.value);
     const Node& mapping = *site->place.value;
     const std::size_t key_column = site->own ? here.column(site->key_node->full_range().begin)
                                    : mapping.is_mapping() && mapping.size() > 0
                                        ? here.column(mapping)
                                        : here.column(mapping.full_range().begin);
-    if (flow || node.style() == yaml::Style::flow || !node.is_mapping()) {
-        const bool lines = flow && here.is_json() && located.text->find("\n ") != npos;
-        const auto json = yaml::to_json(node);
-        std::string text = lines ? json.dump(static_cast<int>(here.step())) : json.dump();
-        if (!lines) {
-            const std::string_view source =
-                file.text().substr(node.range().begin, node.range().size());
-            const bool as_written = !flow && source.find('\n') == npos && !source.empty();
-            return " " + (as_written       ? std::string(source)
-                          : here.is_json() ? text
-                                           : yaml::write(json, {.layout = yaml::Style::flow}));
-        }
-        for (std::size_t at = text.find('\n'); at != npos; at = text.find('\n', at + 1)) {
-            text.insert(at + 1, std::string(key_column, ' '));
-        }
-        return " " + text;
+    if (in_flow || node.style() == yaml::Style::flow || !node.is_mapping()) {
+        return flow_text(located, file, node, in_flow, key_column);
     }
-    // A block: the lines as they are, moved to where they belong.
     const bool beside = site->own && site->value->is_mapping() && site->value->size() > 0 &&
                         site->value->style() != yaml::Style::flow &&
                         site->value->kind() != yaml::Kind::alias;
@@ -71,20 +94,12 @@ std::string config_text(const Located& located, const yaml::File& file, const No
         const std::size_t line = prefix.rfind('\n');
         prefix = line == npos ? "" : prefix.substr(0, line + 1);
     }
+    // A block keeps its lines as they are.
     const std::size_t base = yaml::Layout(file, document_of(file, node)).column(node);
     const Range range = node.range();
-    std::string_view source = file.text().substr(range.begin - base, range.size() + base);
     std::string text = prefix.empty() ? here.line_break() : prefix;
-    while (!source.empty()) {
-        const std::size_t end = std::min(source.find('\n'), source.size());
-        std::string_view line = source.substr(0, end);
-        const bool ended = end < source.size();
-        source.remove_prefix(std::min(end + 1, source.size()));
-        line = line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
-        const std::size_t blank = std::min(line.find_first_not_of(' '), line.size());
-        line.remove_prefix(std::min(base, blank));
-        text += (line.empty() ? "" : indent) + std::string(line) + (ended ? here.line_break() : "");
-    }
+    text += moved(file.text().substr(range.begin - base, range.size() + base), base, indent,
+                  here.line_break());
     // Nothing can follow a block scalar on its line.
     if (text.ends_with('\n') && site->own && !ends_line(located, *site)) {
         return " " + yaml::write(yaml::to_json(node), {.layout = yaml::Style::flow});

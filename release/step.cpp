@@ -248,6 +248,45 @@ void restore_config(Step& step, const Revision& to, const Past& past) {
     step.change.config_hash = to.content.config_hash;
 }
 
+// What `wanted` does to the configuration.
+void want_config(Step& step, const Wanted& wanted) {
+    const Located& located = step.located;
+    const std::string& now = step.before.content.config_hash;
+    if (wanted.config) {
+        step.after.config_hash = config_hash(wanted.config->node);
+        if (step.after.config_hash != now) {
+            step.change.config =
+                config_text_for(located, wanted.config->file, *wanted.config->node);
+        }
+    } else if (!wanted.settings.empty()) {
+        const ConfigText text = with_settings(located, wanted.settings);
+        step.after.config_hash = text.hash;
+        if (text.hash != now) {
+            step.change.config = text.text;
+        }
+    } else if (wanted.no_config && !now.empty()) {
+        step.after.config_hash.clear();
+        step.change.config.emplace(std::nullopt);
+    }
+    step.change.config_hash = step.after.config_hash;
+}
+
+// Puts the step from what is there to `next` into the ledger.
+void record(Step& step, const State& next, const Recording& recording) {
+    const Ledger before = read_ledger(step.before.annotations);
+    Ledger after = before;
+    if (const Revision* verdict = verdict_against(after, step.after)) {
+        step.notes.push_back(fmt::format("revision {} was the same and was left: {}",
+                                         verdict->number, verdict->bad));
+    }
+    record_found(after, step.before, odd_spellings(step.located, step.change), recording);
+    Revision revision = revision_of(next, recording);
+    note_places(revision, step.located, step.change);
+    step.revision = append_revision(after, std::move(revision));
+    prune_ledger(after, recording.limits);
+    step.change.annotations = ledger_changes(before, after);
+}
+
 }  // namespace
 
 Setting parse_setting(std::string_view text, bool string) {
@@ -275,26 +314,7 @@ Step plan_update(const Located& located, const Wanted& wanted, const Recording& 
     if (located.form != Form::object && located.site(Role::url) == nullptr) {
         step.after.url = wanted.version;  // of the name only the tag is written there
     }
-    State next = step.before;
-    if (wanted.config) {
-        step.after.config_hash = config_hash(wanted.config->node);
-        if (step.after.config_hash != now.config_hash) {
-            next.config = config_text_for(located, wanted.config->file, *wanted.config->node);
-            step.change.config = next.config;
-        }
-    } else if (!wanted.settings.empty()) {
-        const ConfigText text = with_settings(located, wanted.settings);
-        step.after.config_hash = text.hash;
-        if (text.hash != now.config_hash) {
-            next.config = text.text;
-            step.change.config = next.config;
-        }
-    } else if (wanted.no_config && !now.config_hash.empty()) {
-        step.after.config_hash.clear();
-        next.config.reset();
-        step.change.config = next.config;
-    }
-    step.change.config_hash = step.after.config_hash;
+    want_config(step, wanted);
     if (step.after.url != now.url) {
         step.change.url = wanted.url;
     }
@@ -313,22 +333,15 @@ Step plan_update(const Located& located, const Wanted& wanted, const Recording& 
         step.change.url = wanted.url;
         step.change.sha256 = wanted.sha256;
     }
+    State next = step.before;
+    if (step.change.config) {
+        next.config = *step.change.config;
+    }
     follow_aliases(step, next);
     if (may_record(step, recording)) {
-        const Ledger before = read_ledger(step.before.annotations);
-        Ledger after = before;
-        if (const Revision* verdict = verdict_against(after, step.after)) {
-            step.notes.push_back(fmt::format("revision {} was the same and was left: {}",
-                                             verdict->number, verdict->bad));
-        }
-        record_found(after, step.before, odd_spellings(located, step.change), recording);
         next.content = step.after;
         next.version = wanted.version;
-        Revision revision = revision_of(next, recording);
-        note_places(revision, located, step.change);
-        step.revision = append_revision(after, std::move(revision));
-        prune_ledger(after, recording.limits);
-        step.change.annotations = ledger_changes(before, after);
+        record(step, next, recording);
     }
     return step;
 }

@@ -56,6 +56,9 @@ class BodyJudge {
     bool reference(std::uint8_t opcode, Bytes& in);
     bool prefixed(std::uint8_t opcode, Bytes& in);
     bool bulk(std::uint32_t opcode, Bytes& in);
+    bool bulk_of_memory(std::uint32_t opcode, Bytes& in);
+    bool bulk_of_table(std::uint32_t opcode, Bytes& in);
+    void pop_three(Kind first, Kind second, Kind third);
     bool vector(std::uint32_t opcode, Bytes& in);
     bool atomic(std::uint32_t opcode, Bytes& in);
     bool plain(std::uint8_t opcode, Bytes& in);
