@@ -60,6 +60,10 @@ bool holds(const Matcher::Condition& condition, const std::optional<std::string_
     if (condition.kind == Kind::negate) {
         return !condition.matchers.front().matches(actual);
     }
+    if (condition.kind == Kind::all_of) {
+        return std::all_of(condition.matchers.begin(), condition.matchers.end(),
+                           [&](const auto& matcher) { return matcher.matches(actual); });
+    }
     if (!actual) {
         return false;
     }
@@ -118,12 +122,14 @@ std::string describe_condition(const Matcher::Condition& condition) {
             return fmt::format("at least {}", condition.number);
         case Kind::lte:
             return fmt::format("at most {}", condition.number);
-        case Kind::one_of: {
+        case Kind::one_of:
+        case Kind::all_of: {
+            const bool any = condition.kind == Kind::one_of;
             std::string text;
             for (const auto& matcher : condition.matchers) {
-                text += (text.empty() ? "" : ", ") + matcher.describe();
+                text += (text.empty() ? "" : any ? ", " : " and ") + matcher.describe();
             }
-            return "one of " + text;
+            return (any ? "one of " : "") + text;
         }
     }
     return {};
@@ -166,9 +172,9 @@ const std::string* Matcher::only_text() const {
 }
 
 const std::vector<std::string>& matcher_kind_names() {
-    static const std::vector<std::string> names{"equals",  "contains", "prefix", "suffix",
-                                                "regex",   "json",     "one_of", "not",
-                                                "present", "absent",   "gte",    "lte"};
+    static const std::vector<std::string> names{"equals", "contains", "prefix", "suffix", "regex",
+                                                "json",   "one_of",   "all_of", "not",    "present",
+                                                "absent", "gte",      "lte"};
     return names;
 }
 

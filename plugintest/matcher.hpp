@@ -21,6 +21,7 @@ class Matcher {
         regex,  // ECMAScript, anywhere in the text
         json,   // parses as JSON and has at least these members; lists are whole
         one_of,
+        all_of,
         negate,  // `not`
         present,
         absent,
@@ -32,7 +33,7 @@ class Matcher {
         Kind kind = Kind::equals;
         std::string text;               // JSON for Kind::json
         double number = 0;              // gte, lte
-        std::vector<Matcher> matchers;  // one_of, negate
+        std::vector<Matcher> matchers;  // one_of, all_of, negate
     };
 
     Matcher() = default;

@@ -232,8 +232,9 @@ Matcher Values::matcher(const Value& given, std::string_view what) const {
                 condition.text = json(member.value).dump();
                 break;
             case Matcher::Kind::one_of:
-                for (const auto& item : items(member.value, "one_of")) {
-                    condition.matchers.push_back(matcher(item, "one_of"));
+            case Matcher::Kind::all_of:
+                for (const auto& item : items(member.value, member.name)) {
+                    condition.matchers.push_back(matcher(item, member.name));
                 }
                 break;
             case Matcher::Kind::negate:

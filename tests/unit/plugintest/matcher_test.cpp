@@ -68,6 +68,13 @@ TEST(Matcher, CombinesOthers) {
     EXPECT_FALSE(Matcher({none}).matches("a"));
     EXPECT_TRUE(Matcher({none}).matches(std::nullopt));
     EXPECT_FALSE(Matcher({any, none}).matches("a")) << "all conditions have to hold";
+    Matcher::Condition both;
+    both.kind = Matcher::Kind::all_of;
+    both.matchers = {with(Matcher::Kind::contains, "a"), with(Matcher::Kind::contains, "b")};
+    EXPECT_TRUE(Matcher({both}).matches("cab"));
+    EXPECT_FALSE(Matcher({both}).matches("ca"));
+    both.matchers = {with(Matcher::Kind::absent, ""), Matcher({none})};
+    EXPECT_TRUE(Matcher({both}).matches(std::nullopt));
 }
 
 TEST(Matcher, DescribesItself) {
@@ -75,6 +82,8 @@ TEST(Matcher, DescribesItself) {
     any.kind = Matcher::Kind::one_of;
     any.matchers = {Matcher::equal_to("a"), Matcher::equal_to("b")};
     EXPECT_EQ(Matcher({any}).describe(), "one of \"a\", \"b\"");
+    any.kind = Matcher::Kind::all_of;
+    EXPECT_EQ(Matcher({any}).describe(), "\"a\" and \"b\"");
     EXPECT_EQ(with(Matcher::Kind::gte, "", 5).describe(), "at least 5");
     EXPECT_EQ(with(Matcher::Kind::absent, "").describe(), "absent");
     EXPECT_EQ(with(Matcher::Kind::contains, "\x1b[2J").describe(), "contains \"\\x1b[2J\"");

@@ -51,6 +51,22 @@ TEST(Runner, NamesPlaceExpectationAndActualValue) {
     EXPECT_EQ(result.failures[0].place.column, 31U);
 }
 
+// RFC 9110 5.3: lines of one name are the list that commas make of them.
+TEST(Runner, TakesLinesOfOneNameForTheirList) {
+    const auto verdict = [](const std::string& name, const std::string& expected) {
+        return run("request: {}\n  expect: {response: {headers: {" + name + ": " + expected +
+                       "}}}\n",
+                   answered("200", {{name, "one"}, {name, "two"}}))
+            .verdict;
+    };
+    EXPECT_EQ(verdict("x-a", "\"one, two\""), Verdict::passed);
+    EXPECT_EQ(verdict("x-a", "[one, two]"), Verdict::passed);
+    EXPECT_EQ(verdict("x-a", "\"two, one\""), Verdict::failed);
+    EXPECT_EQ(verdict("x-a", "one"), Verdict::failed);
+    EXPECT_EQ(verdict("x-a", "{not: {equals: one}}"), Verdict::failed) << "of each value";
+    EXPECT_EQ(verdict("set-cookie", "\"one, two\""), Verdict::failed) << "6265 3: not folded";
+}
+
 TEST(Runner, ShowsADiffOfTextWithSeveralLines) {
     const auto result =
         run("request: {}\n  expect: {response: {body: \"one\\nthree\\n\"}}\n", answered("200"));
