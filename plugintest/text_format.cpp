@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/terminal.hpp"
 
 namespace wasmplug::plugintest {
 namespace {
@@ -50,7 +51,10 @@ void append_utf8(std::string& out, unsigned code) {
 
 class Reader {
   public:
-    Reader(std::string_view text, const std::string& name) : text_(text), name_(name) {}
+    Reader(std::string_view text, const std::string& name) : text_(text), name_(name) {
+        constexpr std::string_view mark = "\xEF\xBB\xBF";
+        text_.remove_prefix(text_.starts_with(mark) ? mark.size() : 0);
+    }
 
     ProtoText message(char end, int depth) {
         ProtoText message;
@@ -83,17 +87,22 @@ class Reader {
 
     char peek() const { return text_[at_]; }
 
-    std::size_t line() const {
-        return static_cast<std::size_t>(std::count(
-                   text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at_), '\n')) +
-               1;
+    // Where the next character stands. Counts on from where it was asked last, so that a file of
+    // a million fields is counted through once.
+    std::pair<std::size_t, std::size_t> place() {
+        for (; counted_ < at_; ++counted_) {
+            if (text_[counted_] == '\n') {
+                ++line_;
+                line_begin_ = counted_ + 1;
+            }
+        }
+        return {line_, at_ - line_begin_ + 1};
     }
 
-    [[noreturn]] void fail(const std::string& what) const {
-        const auto before = at_ == 0 ? std::string_view::npos : text_.rfind('\n', at_ - 1);
-        const std::size_t column = before == std::string_view::npos ? at_ + 1 : at_ - before;
-        throw Error(fmt::format("{}:{}:{}: {}", name_, line(), column, what),
-                    "it is read as protobuf's text format");
+    [[noreturn]] void fail(const std::string& what,
+                           const std::string& hint = "it is read as protobuf's text format") {
+        const auto [line, column] = place();
+        throw Error(fmt::format("{}:{}:{}: {}", name_, line, column, what), hint);
     }
 
     void skip() {
@@ -108,19 +117,29 @@ class Reader {
         }
     }
 
+    // The one at hand, for a message.
+    std::string character() const {
+        std::size_t size = 1;
+        while (at_ + size < text_.size() &&
+               (static_cast<unsigned char>(text_[at_ + size]) & 0xC0U) == 0x80) {
+            ++size;
+        }
+        return printable(text_.substr(at_, size));
+    }
+
     std::string word() {
         const std::size_t begin = at_;
         while (!done() && is_word(peek())) {
             ++at_;
         }
         if (begin == at_) {
-            fail(done() ? "it ends too early" : fmt::format("'{}' is not expected", peek()));
+            fail(done() ? "it ends too early" : fmt::format("'{}' is not expected", character()));
         }
         return std::string(text_.substr(begin, at_ - begin));
     }
 
     void field(ProtoText& message, int depth) {
-        const std::size_t at_line = line();
+        const auto [line, column] = place();
         const std::string name = word();
         skip();
         const bool colon = !done() && peek() == ':';
@@ -128,9 +147,10 @@ class Reader {
             ++at_;
             skip();
         }
-        const auto add = [&](ProtoText value) {
+        const auto add = [&, line = line, column = column](ProtoText value) {
             value.name = name;
-            value.line = at_line;
+            value.line = line;
+            value.column = column;
             message.fields.push_back(std::move(value));
         };
         if (done() || peek() != '[') {
@@ -175,7 +195,9 @@ class Reader {
         const char quote = peek();
         for (++at_;; ++at_) {
             if (done() || peek() == '\n') {
-                fail("a string is not closed");
+                fail("a string is not closed",
+                     "it ends on its own line; several beside each other "
+                     "are one");
             }
             if (peek() == quote) {
                 ++at_;
@@ -236,7 +258,24 @@ class Reader {
     std::string_view text_;
     const std::string& name_;
     std::size_t at_ = 0;
+    std::size_t counted_ = 0;
+    std::size_t line_ = 1;
+    std::size_t line_begin_ = 0;
 };
+
+// protobuf's JSON, which YAML is read as, takes requestHeaders for request_headers.
+std::string field_name(const std::string& json_name) {
+    std::string name;
+    for (const char c : json_name) {
+        if (c >= 'A' && c <= 'Z') {
+            name += '_';
+            name += static_cast<char>(c - 'A' + 'a');
+        } else {
+            name += c;
+        }
+    }
+    return name;
+}
 
 void add_node(ProtoText& message, const std::string& name, const yaml::File& file,
               const yaml::Node& node) {
@@ -248,11 +287,13 @@ void add_node(ProtoText& message, const std::string& name, const yaml::File& fil
     }
     ProtoText& field = message.fields.emplace_back();
     field.name = name;
-    field.line = file.position(node.range().begin).line;
+    const auto position = file.position(node.range().begin);
+    field.line = position.line;
+    field.column = position.column;
     field.is_message = node.is_mapping();
     field.value = node.text();
     for (const auto& entry : node.effective_entries()) {
-        add_node(field, entry.key.key_text(), file, entry.value);
+        add_node(field, field_name(entry.key.key_text()), file, entry.value);
     }
 }
 
@@ -287,7 +328,7 @@ ProtoText proto_text_of(const yaml::File& file) {
     ProtoText root;
     root.is_message = true;
     for (const auto& entry : file.single().effective_entries()) {
-        add_node(root, entry.key.key_text(), file, entry.value);
+        add_node(root, field_name(entry.key.key_text()), file, entry.value);
     }
     return root;
 }

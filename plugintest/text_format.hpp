@@ -15,7 +15,8 @@ struct ProtoText {
     std::string value;              // of a scalar, unescaped
     std::vector<ProtoText> fields;  // of a message
     bool is_message = false;
-    std::size_t line = 1;
+    std::size_t line = 1;  // of its name
+    std::size_t column = 1;
 
     // The first field of that name, or nullptr.
     const ProtoText* find(std::string_view field) const;

@@ -178,11 +178,71 @@ TEST_F(TestCommand, RunsWhatItImported) {
             has_header { key: "x-b" value: "c" } } } })");
     const auto imported = sandbox.run({"test", "--import-gcp", "tests.textpb"});
     ASSERT_EQ(imported.exit_code, 0) << imported.err;
-    EXPECT_NE(imported.err.find("tests.textpb:4: :scheme"), std::string::npos) << imported.err;
+    EXPECT_NE(imported.err.find("tests.textpb:4:59: :scheme"), std::string::npos) << imported.err;
     sandbox.write("b.test.yaml", imported.out);
     const auto tests = sandbox.json({"test", "b.test.yaml"}, 3)["files"][0]["tests"];
     EXPECT_EQ(tests[0]["verdict"], "passed");
     EXPECT_EQ(tests[1]["verdict"], "failed");
+}
+
+// The shapes of the tester's own samples, over a plugin that does what they expect.
+TEST_F(TestCommand, RunsTheShapesOfTheTestersSamples) {
+    sandbox.write("script.txt",
+                  "request_headers add 0 greeting hello\n"
+                  "request_headers replace 0 x-sum a,b\n"
+                  "response_headers replace 2 :status 404\n"
+                  "response_headers add 2 set-cookie \"id=7; Path=/\"\n"
+                  "log get 0 :path\nlog now\n");
+    sandbox.write("deny.txt", "request_headers reply 403 no~token denied why=none\n");
+    sandbox.write("sent.data", "1234567890");
+    sandbox.write("tests.textpb", R"(# samples
+env{log_path: "/dev/stdout"
+wasm_path: "plugin.wasm" config_path: "script.txt" log_level: DEBUG time_secs: 1704067200}
+test {
+  name: "extends <and> {rewrites}"
+  benchmark: true
+  num_chunks:3
+  request_headers {
+    input { content: "POST /a HTTP/1.1\r\n" "Host: shop.test\r\n"
+
+                     "Greeting: hey\r\n\r\n" }
+    result {
+      has_header [ { key: "Greeting" value: "hey, hello" }, { key: ":authority" value: "shop.test" } ]
+      headers { regex: "X-Sum: a.*" } headers { regex: "X-Sum: .*b" }
+      headers { regex: "X-Sum: .*c.*" invert: true }
+      log { regex: "(?i).*GREETING.*" }
+      log { regex: ".*boom.*" invert: true }
+    }
+  }
+  request_body { input { file: "sent.data" } result { body { file: "sent.data" } body { regex: "\\d+" } } }
+  response_headers {
+    input { header { key: ":status" value: "500" } }
+    result { has_header { key: ":status" value: "404" }
+             headers { regex: "Set-Cookie: id=\\d+; Path=/" } }
+  }
+  stream_destroy { log { regex: ".*now = 0 1704067200000000000$" } }
+}
+test { name: "NoPath" request_headers {} }
+)");
+    sandbox.write("deny.textpb", R"(env { wasm_path: "plugin.wasm" config_path: "deny.txt" }
+test { name: "Denied" request_headers { result {
+  immediate { http_status: 403 details: "no~token" }
+  body { regex: "(?s)den.*" } has_header { key: "Why" value: "none" } no_header { key: "Allowed" } } } }
+test { name: "Denied" request_headers { result {
+  immediate { http_status: 403 body { exact: "denied" } has_header { key: "Why" value: "none" }
+              headers { no_header { key: "Allowed" } } } } } }
+)");
+    for (const std::string name : {"tests", "deny"}) {
+        const auto imported = sandbox.run({"test", "--import-gcp", name + ".textpb"});
+        ASSERT_EQ(imported.exit_code, 0) << imported.err;
+        sandbox.write(name + ".test.yaml", imported.out);
+        const auto tests = sandbox.json({"test", name + ".test.yaml"})["files"][0]["tests"];
+        ASSERT_EQ(tests.size(), 2U) << name;
+        for (const auto& test : tests) {
+            EXPECT_EQ(test["verdict"], "passed") << test.dump(2) << imported.out;
+        }
+    }
+    EXPECT_EQ(sandbox.run({"bench", "tests.test.yaml"}).exit_code, 0);
 }
 
 // What a plugin does to the worker is a result, in a fork as in a program.
