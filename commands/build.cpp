@@ -12,6 +12,7 @@
 
 #include "base/file.hpp"
 #include "base/watch.hpp"
+#include "commands/build_world.hpp"
 #include "commands/command.hpp"
 #include "toolchain/sources.hpp"
 
@@ -69,17 +70,6 @@ nlohmann::ordered_json to_json(const BuildResult& result) {
     return {{"version", 1}, {"modules", modules}};
 }
 
-toolchain::BuildWorld world_of(Services& services) {
-    return {.spawn = services.spawn,
-            .environment = services.environment,
-            .cancel = services.cancel,
-            .stream = [&services](std::string_view text) { services.out.stream(text); },
-            .verbose =
-                [&services](std::string_view text) {
-                    services.out.verbose(text);
-                }};
-}
-
 std::vector<toolchain::Project> projects_of(const BuildCommandOptions& options,
                                             const toolchain::BuildWorld& world) {
     std::vector<toolchain::Project> projects;
@@ -99,7 +89,7 @@ BuildResult build_all(const std::vector<toolchain::Project>& projects,
     BuildResult result;
     for (const auto& project : projects) {
         services.out.progress("building " + title(project));
-        result.modules.push_back(toolchain::build(project, options, world_of(services)));
+        result.modules.push_back(toolchain::build(project, options, build_world(services)));
         for (const auto& warning : result.modules.back().warnings) {
             services.out.warn((projects.size() > 1 ? title(project) + ": " : "") + warning.message,
                               warning.hint);
@@ -114,7 +104,7 @@ BuildResult build_all(const std::vector<toolchain::Project>& projects,
 void build_and_test(const toolchain::Project& project, const toolchain::BuildOptions& options,
                     Services& services) {
     try {
-        const toolchain::Built built = toolchain::build(project, options, world_of(services));
+        const toolchain::Built built = toolchain::build(project, options, build_world(services));
         services.out.step(
             fmt::format("built {} ({})", built.module.string(), format_size(built.size)));
         const auto tests = find_files(project.directory, [](const std::filesystem::path& path) {
@@ -179,7 +169,7 @@ ExitCode run_build(const BuildCommandOptions& options, Services& services) {
     build.optimize = !options.no_optimize;
     build.offline = services.offline;
     build.colour = services.out.style().colour;
-    const auto projects = projects_of(options, world_of(services));
+    const auto projects = projects_of(options, build_world(services));
     if (projects.empty()) {
         services.out.note(fmt::format("nothing changed since {}", options.changed_since));
     }

@@ -233,8 +233,9 @@ std::string write_envoy(const GenerateOptions& options, Services& services) {
     if (!options.config.empty()) {
         chain.config = compact_json(read_config(options.config));
     }
-    envoy::Bootstrap bootstrap{.filters = plugin_chain(chain, services).filters,
-                               .port = options.port};
+    PluginChain plugins;
+    find_plugins(chain, {}, services, plugins);
+    envoy::Bootstrap bootstrap{.filters = std::move(plugins.filters), .port = options.port};
     if (!options.upstream.empty()) {
         bootstrap.upstream = envoy::Cluster{.name = "upstream", .endpoint = options.upstream};
     }

@@ -18,6 +18,7 @@
 #include "manifest/placement.hpp"
 #include "manifest/sources.hpp"
 #include "toolchain/project.hpp"
+#include "toolchain/sources.hpp"
 
 namespace wasmplug {
 namespace {
@@ -44,35 +45,111 @@ envoy::FailurePolicy policy_of(std::string_view fail_strategy) {
                                             : envoy::FailurePolicy::closed;
 }
 
-fs::path built_module(const toolchain::Project& project) {
-    if (!fs::exists(project.module())) {
-        throw Error(fmt::format("{} is not built", project.name),
-                    fmt::format("wasmplug build {}", project.directory.string()));
-    }
-    return fs::absolute(project.module());
-}
+class Finder {
+  public:
+    Finder(const ChainOptions& options, const ModuleSupply& supply, Services& services,
+           PluginChain& chain)
+        : options_(options), supply_(supply), services_(services), chain_(chain) {}
 
-// The module that a manifest's url names and this machine has: a file, or the project that the
-// manifest lies in.
-fs::path module_of(const manifest::Object& object, const fs::path& manifest_file,
-                   const std::string& given) {
-    if (!given.empty()) {
-        return fs::absolute(given);
+    void modules() {
+        for (const auto& subject : options_.subjects) {
+            add_module(subject);
+        }
+    }
+
+    void project(const toolchain::Project& project) {
+        const fs::path manifest_file = project.directory / "plugin.yaml";
+        if (fs::exists(manifest_file)) {
+            own_ = &project;
+            manifests({manifest_file.string()});
+            return;
+        }
+        const fs::path module =
+            options_.module.empty() ? built_module(project) : given_module(options_.module);
+        chain_.filters.push_back({.module = module, .name = project.name});
+    }
+
+    void manifests(const std::vector<std::string>& names);
+
+  private:
+    void add_module(const std::string& name) {
+        const fs::path module = given_module(name);
+        chain_.filters.push_back({.module = module, .name = module.stem().string()});
+    }
+
+    fs::path given_module(const std::string& name) {
+        const fs::path module = fs::absolute(name).lexically_normal();
+        if (!fs::is_regular_file(module)) {
+            throw Error(fmt::format("there is no module at {}", name));
+        }
+        chain_.files.push_back(module);
+        return module;
+    }
+
+    fs::path built_module(const toolchain::Project& project) {
+        const bool known =
+            std::any_of(chain_.projects.begin(), chain_.projects.end(),
+                        [&](const auto& each) { return each.directory == project.directory; });
+        if (!known) {
+            chain_.projects.push_back(project);
+            const bool missing = !fs::exists(project.module());
+            if (supply_.build && (missing || toolchain::newer_than_module(project))) {
+                supply_.build(project);
+            } else if (missing) {
+                throw Error(fmt::format("{} is not built", project.name),
+                            fmt::format("wasmplug build {}", project.directory.string()));
+            }
+        }
+        chain_.files.push_back(fs::absolute(project.module()).lexically_normal());
+        return chain_.files.back();
+    }
+
+    fs::path module_of(const manifest::Object& object, const fs::path& manifest_file);
+
+    const ChainOptions& options_;
+    const ModuleSupply& supply_;
+    Services& services_;
+    PluginChain& chain_;
+    const toolchain::Project* own_ = nullptr;  // whose manifest is read
+};
+
+// The module that a manifest's url names: a file, the project that the manifest lies in, or what
+// a registry has.
+fs::path Finder::module_of(const manifest::Object& object, const fs::path& manifest_file) {
+    if (!options_.module.empty()) {
+        return given_module(options_.module);
+    }
+    if (own_ != nullptr) {
+        return built_module(*own_);
     }
     const std::string url(text_at(object.payload(), "url"));
     const auto read = istio::read_plugin_url(url);
-    if (read.transport == istio::Transport::file && fs::exists(read.path)) {
-        return fs::absolute(read.path);
+    const bool file = read.transport == istio::Transport::file;
+    if (file && fs::is_regular_file(read.path)) {
+        return given_module(read.path);
     }
     const fs::path folder =
         manifest_file.has_parent_path() ? manifest_file.parent_path() : fs::path(".");
     if (const auto project = toolchain::project_at(folder)) {
         return built_module(*project);
     }
-    throw Error(object.file.where(object.range.begin) + ": " +
-                    fmt::format("the module of {} ({}) is not on this machine",
-                                manifest::full_name(object), url),
-                fmt::format("wasmplug pull {} plugin.wasm, then --module plugin.wasm", url));
+    const auto* at = object.payload()->find("url");
+    const std::string place =
+        object.file.where(at == nullptr ? object.range.begin : at->range().begin) + ": ";
+    if (file || url.empty()) {
+        throw Error(
+            place + (url.empty() ? fmt::format("{} names no module", manifest::full_name(object))
+                                 : fmt::format("there is no module at {}", read.path)),
+            "name the module of this machine with --module FILE");
+    }
+    if (!supply_.fetch) {
+        throw Error(place + fmt::format("the module of {} ({}) is not on this machine",
+                                        manifest::full_name(object), url),
+                    fmt::format("wasmplug pull {} plugin.wasm, then --module plugin.wasm", url));
+    }
+    return in_context(place.substr(0, place.size() - 2), [&] {
+        return supply_.fetch(url, std::string(text_at(object.payload(), "sha256")));
+    });
 }
 
 envoy::Filter filter_from(const manifest::Object& object, fs::path module) {
@@ -92,12 +169,11 @@ envoy::Filter filter_from(const manifest::Object& object, fs::path module) {
     return filter;
 }
 
-PluginChain chain_of_manifests(const std::vector<std::string>& names, const ChainOptions& options,
-                               Services& services) {
-    PluginChain chain;
+void Finder::manifests(const std::vector<std::string>& names) {
     std::vector<std::pair<manifest::Placement, envoy::Filter>> placed;
     for (const auto& source :
-         manifest::collect_sources({.names = names}, services.spawn, services.cancel)) {
+         manifest::collect_sources({.names = names}, services_.spawn, services_.cancel)) {
+        chain_.files.emplace_back(source.name);
         const auto file = manifest::parse_source(source).checked();
         for (const auto& object : manifest::objects_in(file)) {
             if (object.identity != manifest::Identity::ours || object.payload() == nullptr) {
@@ -105,42 +181,29 @@ PluginChain chain_of_manifests(const std::vector<std::string>& names, const Chai
             }
             auto placement = manifest::place(object, placed.size());
             if (placement.network) {
-                services.out.warn(fmt::format("{} is left out: it filters connections, not HTTP",
-                                              manifest::full_name(object)));
+                services_.out.warn(fmt::format("{} is left out: it filters connections, not HTTP",
+                                               manifest::full_name(object)));
                 continue;
             }
-            auto filter = filter_from(object, module_of(object, source.name, options.module));
-            chain.files.push_back(filter.module);
+            auto filter = filter_from(object, module_of(object, source.name));
             placed.emplace_back(std::move(placement), std::move(filter));
         }
-        chain.files.emplace_back(source.name);
     }
     if (placed.empty()) {
-        throw Error(fmt::format("no WasmPlugin in {}", fmt::join(names, ", ")));
+        throw Error(names == std::vector<std::string>{"."}
+                        ? "the current folder is no project and has no WasmPlugin"
+                        : fmt::format("no WasmPlugin in {}", fmt::join(names, ", ")),
+                    "`wasmplug init` makes a project; a module or manifests are named as WHAT");
     }
-    if (!options.module.empty() && placed.size() > 1) {
+    if (!options_.module.empty() && placed.size() > 1) {
         throw usage_error("--module stands for one plugin, and there are several");
     }
     std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) {
         return manifest::stands_before(a.first, b.first, root_namespace);
     });
     for (auto& [place, filter] : placed) {
-        chain.filters.push_back(std::move(filter));
+        chain_.filters.push_back(std::move(filter));
     }
-    return chain;
-}
-
-PluginChain chain_of_project(const toolchain::Project& project, const ChainOptions& options,
-                             Services& services) {
-    const fs::path manifest_file = project.directory / "plugin.yaml";
-    if (fs::exists(manifest_file)) {
-        ChainOptions built = options;
-        built.module = options.module.empty() ? built_module(project).string() : options.module;
-        return chain_of_manifests({manifest_file.string()}, built, services);
-    }
-    const fs::path module =
-        options.module.empty() ? built_module(project) : fs::absolute(options.module);
-    return {.filters = {{.module = module, .name = project.name}}, .files = {module}};
 }
 
 bool is_module(const std::string& subject) {
@@ -164,25 +227,30 @@ void add_chain_options(CLI::App& command, ChainOptions& options) {
         ->allow_extra_args(false);
 }
 
-PluginChain plugin_chain(const ChainOptions& options, Services& services) {
-    std::vector<std::string> subjects = options.subjects;
-    if (subjects.empty()) {
-        subjects = {"."};
+void find_plugins(const ChainOptions& given, const ModuleSupply& supply, Services& services,
+                  PluginChain& chain) {
+    ChainOptions options = given;
+    if (options.subjects.empty()) {
+        options.subjects = {"."};
     }
-    PluginChain chain;
-    if (subjects.size() == 1 && is_module(subjects.front())) {
-        const fs::path module = fs::absolute(subjects.front());
-        if (!fs::exists(module)) {
-            throw Error(subjects.front() + " does not exist");
+    const auto& subjects = options.subjects;
+    Finder finder(options, supply, services, chain);
+    const auto modules = std::count_if(subjects.begin(), subjects.end(), is_module);
+    if (modules > 0) {
+        if (std::cmp_less(modules, subjects.size())) {
+            throw usage_error("modules and manifests do not mix",
+                              "name modules only, in the order that requests meet them");
         }
-        chain = {.filters = {{.module = module, .name = module.stem().string()}},
-                 .files = {module}};
+        if (!options.module.empty()) {
+            throw usage_error("--module stands for a manifest's module, and modules are named");
+        }
+        finder.modules();
     } else if (const auto project = subjects.size() == 1 && fs::is_directory(subjects.front())
                                         ? toolchain::project_at(subjects.front())
                                         : std::nullopt) {
-        chain = chain_of_project(*project, options, services);
+        finder.project(*project);
     } else {
-        chain = chain_of_manifests(subjects, options, services);
+        finder.manifests(subjects);
     }
     if (!options.config.empty()) {
         if (chain.filters.size() > 1) {
@@ -190,7 +258,6 @@ PluginChain plugin_chain(const ChainOptions& options, Services& services) {
         }
         chain.filters.front().configuration = config_text(options.config);
     }
-    return chain;
 }
 
 }  // namespace wasmplug

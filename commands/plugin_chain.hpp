@@ -1,11 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/services.hpp"
 #include "envoy/bootstrap.hpp"
+#include "toolchain/project.hpp"
 
 namespace CLI {
 class App;
@@ -23,11 +25,21 @@ struct ChainOptions {
 struct PluginChain {
     std::vector<envoy::Filter> filters;        // in the order that requests meet them
     std::vector<std::filesystem::path> files;  // modules and manifests it was made from
+    std::vector<toolchain::Project> projects;  // whose modules they are
+};
+
+// Where a module comes from that is not on this machine, or is older than its sources.
+struct ModuleSupply {
+    std::function<void(const toolchain::Project&)> build;  // none: an Error says how
+    // Likewise; `sha256` is the manifest's, "" when it has none.
+    std::function<std::filesystem::path(const std::string& url, const std::string& sha256)> fetch;
 };
 
 void add_chain_options(CLI::App& command, ChainOptions& options);
 
-// Throws Error when a module is missing; its hint says how to build or name it.
-PluginChain plugin_chain(const ChainOptions& options, Services& services);
+// Throws Error when a module is missing; its hint says how to build or name it. What it has put
+// into `chain` by then are the files and projects whose change may mend that.
+void find_plugins(const ChainOptions& options, const ModuleSupply& supply, Services& services,
+                  PluginChain& chain);
 
 }  // namespace wasmplug

@@ -4,23 +4,29 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
+#include "base/hash.hpp"
 #include "base/json.hpp"
+#include "commands/build_world.hpp"
 #include "commands/command.hpp"
 #include "commands/plugin_chain.hpp"
+#include "commands/plugin_log.hpp"
 #include "envoy/bootstrap.hpp"
 #include "envoy/request.hpp"
 #include "envoy/server.hpp"
+#include "oci/artefact.hpp"
+#include "toolchain/build.hpp"
+#include "toolchain/sources.hpp"
 
 namespace wasmplug {
 namespace {
@@ -33,7 +39,7 @@ struct RunOptions {
     std::string upstream;
     std::uint16_t port = 0;
     std::string log_level = "info";
-    std::string request;
+    std::optional<std::string> request;
     std::vector<std::string> headers;
     std::string data;
     bool watch = false;
@@ -78,61 +84,6 @@ std::string to_text(const Running&) {
     return {};
 }
 
-// Shows what plugins say as it happens, and keeps it. While Envoy starts, it
-// configures a plugin three times (in a canary, on the main thread, on the worker): what it says
-// again is not shown again.
-class PluginLog {
-  public:
-    explicit PluginLog(Output& out) : out_(out) {}
-
-    void take(const envoy::LogEntry& entry) {
-        const auto words = envoy::plugin_words(entry);
-        const bool grave = entry.level == "error" || entry.level == "critical";
-        const std::scoped_lock lock(mutex_);
-        if (words) {
-            const std::string line = entry.level + ": " + *words;
-            if (!again(line)) {
-                lines_.push_back(line);
-                print(line, grave);
-            }
-        } else if (grave && ready_) {
-            print("envoy: " + entry.text, true);
-        }
-    }
-
-    void ready() {
-        const std::scoped_lock lock(mutex_);
-        ready_ = true;
-    }
-
-    std::vector<std::string> lines() const {
-        const std::scoped_lock lock(mutex_);
-        return lines_;
-    }
-
-  private:
-    // What a plugin says at its start comes three times, the last from a worker that may still be
-    // starting when Envoy says that it is ready.
-    bool again(const std::string& line) {
-        constexpr int times = 3;
-        const auto known = at_start_.find(line);
-        if (ready_ && (known == at_start_.end() || known->second >= times)) {
-            return false;
-        }
-        return ++at_start_[line] > 1;
-    }
-
-    void print(const std::string& line, bool grave) {
-        out_.stream(paint(grave ? "31" : "2", printable(line), out_.style().colour) + "\n");
-    }
-
-    Output& out_;
-    mutable std::mutex mutex_;
-    std::vector<std::string> lines_;
-    std::map<std::string, int> at_start_;  // how often each line came while Envoy started
-    bool ready_ = false;
-};
-
 envoy::Bootstrap bootstrap_for(const RunOptions& options,
                                const std::vector<envoy::Filter>& filters) {
     envoy::Bootstrap bootstrap{.filters = filters, .port = options.port};
@@ -143,117 +94,294 @@ envoy::Bootstrap bootstrap_for(const RunOptions& options,
     return bootstrap;
 }
 
-std::filesystem::file_time_type newest(const std::vector<std::filesystem::path>& files) {
-    auto time = std::filesystem::file_time_type::min();
-    for (const auto& file : files) {
+// What a person may have changed since: the newest time and the number of files.
+using Stamp = std::pair<std::filesystem::file_time_type, std::size_t>;
+
+Stamp stamp_of(const PluginChain& chain) {
+    Stamp stamp{std::filesystem::file_time_type::min(), 0};
+    const auto look = [&](const std::filesystem::path& file) {
         std::error_code none;
-        time = std::max(time, std::filesystem::last_write_time(file, none));
+        const auto time = std::filesystem::last_write_time(file, none);
+        if (!none) {
+            stamp = {std::max(stamp.first, time), stamp.second + 1};
+        }
+    };
+    std::for_each(chain.files.begin(), chain.files.end(), look);
+    for (const auto& project : chain.projects) {
+        const auto sources = toolchain::Sources(project).files();
+        std::for_each(sources.begin(), sources.end(), look);
     }
-    return time;
+    return stamp;
 }
 
-// False when the user ends it, which is the way to end it.
-bool wait_for_change(const std::vector<std::filesystem::path>& watched, Services& services) {
-    const auto before = newest(watched);
-    try {
-        while (newest(watched) == before) {
-            services.sleep(200ms, services.cancel);
+// Editors save in several steps, compilers write for a while.
+void wait_until_quiet(const PluginChain& chain, Services& services) {
+    Stamp last = stamp_of(chain);
+    for (;;) {
+        services.sleep(150ms, services.cancel);
+        const Stamp now = stamp_of(chain);
+        if (now == last) {
+            return;
         }
-    } catch (const Error& error) {
-        if (error.code() == ExitCode::interrupted) {
-            return false;
-        }
-        throw;
+        last = now;
     }
-    return true;
 }
 
 std::uint16_t port_of(const std::string& address) {
     return static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1)));
 }
 
-// Serves until a watched file changes or the user ends it; true for a change.
-bool serve(const RunOptions& options, envoy::Server& server,
-           const std::vector<std::filesystem::path>& watched, Services& services) {
-    const auto before = newest(watched);
-    for (;;) {
-        services.sleep(200ms, services.cancel);
-        if (const auto code = server.ended()) {
-            throw Error(fmt::format("Envoy ended by itself with exit code {}", *code));
-        }
-        if (options.watch && newest(watched) != before) {
-            return true;
+// What Envoy counts and logs nowhere, and a person has to know to understand an answer.
+class Remarks {
+  public:
+    Remarks(const envoy::Server& server, std::string upstream)
+        : server_(server), upstream_(std::move(upstream)) {}
+
+    // Of each kind once.
+    void tell(Output& out) {
+        const auto stats = parse_json(
+            server_.admin("/stats?format=json&filter="
+                          "upstream_cx_connect_fail$|^http.main.downstream_rq_idle_timeout$"),
+            "Envoy's statistics");
+        for (const auto& one : stats.value("stats", nlohmann::ordered_json::array())) {
+            const std::string name = one.value("name", "");
+            if (!one.contains("value") || one["value"] == 0 || !told_.insert(name).second) {
+                continue;
+            }
+            if (name == "cluster.upstream.upstream_cx_connect_fail") {
+                out.warn(fmt::format("nothing takes connections at {}", upstream_),
+                         "until something does, Envoy answers with 503 itself");
+            } else if (name == "http.main.downstream_rq_idle_timeout") {
+                out.warn("nothing went on with a request for 30 s: the 504 is Envoy's",
+                         "did the plugin pause it, and never resume it?");
+            }
         }
     }
-}
+
+  private:
+    const envoy::Server& server_;
+    std::string upstream_;
+    std::set<std::string> told_;
+};
 
 // --request: one exchange.
 ExitCode send_one(const RunOptions& options, const envoy::Server& server, const PluginLog& log,
                   Services& services) {
     const auto request =
-        envoy::parse_request(options.request, options.headers, options.data, server.address());
-    RunResult result{.response = services.send(request, services.cancel)};
+        envoy::parse_request(*options.request, options.headers, options.data, server.address());
+    RunResult result;
+    try {
+        result.response = services.send(request, services.cancel);
+    } catch (const HttpError& error) {
+        const bool stalled = error.kind() == HttpError::Kind::stall;
+        throw Error(stalled ? "Envoy does not answer"
+                            : "Envoy cut the connection before there was an answer",
+                    stalled ? "does the plugin loop?" : "did the plugin close the stream?");
+    }
     services.sleep(50ms, services.cancel);  // on_log comes after the response
     result.logs = log.lines();
+    Remarks(server, options.upstream).tell(services.out);
     services.out.show(result);
     return ExitCode::ok;
 }
 
-ExitCode run_run(const RunOptions& options, Services& services) {
-    if (!options.request.empty()) {
-        envoy::parse_request(options.request, options.headers, options.data, "127.0.0.1:1");
-    }
-    const auto program = envoy::find_envoy(options.envoy, services.environment);
-    RunOptions kept = options;
-    bool shown = false;
-    for (;;) {
-        const PluginChain chain = plugin_chain(options.chain, services);
-        PluginLog log(services.out);
-        const envoy::Server::Options how{.envoy = program,
-                                         .log_level = options.log_level,
-                                         .on_log = [&](const envoy::LogEntry& entry) {
-                                             log.take(entry);
-                                         }};
-        std::optional<envoy::Server> started;
+// `run` as it goes on: an Envoy that serves until the user ends it, and with --watch is replaced
+// by one with what has changed.
+class Session {
+  public:
+    Session(const RunOptions& options, Services& services)
+        : options_(options),
+          services_(services),
+          program_(envoy::find_envoy(options.envoy, services.environment)) {}
+
+    // Finds and builds the plugins, and starts an Envoy with them. With --watch, what goes wrong
+    // is shown, and false returned: an Envoy that ran goes on when there is no module to take its
+    // place.
+    bool start() {
+        PluginChain fresh;
         try {
-            started.emplace(bootstrap_for(kept, chain.filters), how, services);
+            find_plugins(options_.chain, supply(), services_, fresh);
+        } catch (const Error& error) {
+            chain_.files.insert(chain_.files.end(), fresh.files.begin(), fresh.files.end());
+            chain_.projects = fresh.projects.empty() ? chain_.projects : fresh.projects;
+            return wait_or_throw(error);
+        }
+        chain_ = std::move(fresh);
+        server_.reset();
+        log_.emplace(services_.out, names());
+        const envoy::Server::Options how{.envoy = program_,
+                                         .log_level = options_.log_level,
+                                         .on_log = [this](const envoy::LogEntry& entry, bool more) {
+                                             log_->take(entry, more);
+                                         }};
+        try {
+            server_.emplace(bootstrap_for(options_, chain_.filters), how, services_);
         } catch (const envoy::RefusedByEnvoy& refused) {
-            if (!options.watch) {
-                throw;
+            log_->refused();
+            return wait_or_throw(refused);
+        }
+        log_->started();
+        // Whoever sends requests goes on doing so after a change.
+        options_.port = port_of(server_->address());
+        return true;
+    }
+
+    ExitCode answer_one() { return send_one(options_, *server_, *log_, services_); }
+
+    // Returns when a file has changed; throws as Cancel::check does, and when the Envoy ends.
+    void serve() {
+        const Stamp before = stamp_of(chain_);
+        std::optional<Remarks> remarks;
+        if (server_) {
+            remarks.emplace(*server_, options_.upstream);
+        }
+        for (unsigned turn = 1;; ++turn) {
+            services_.sleep(200ms, services_.cancel);
+            if (const auto code = server_ ? server_->ended() : std::nullopt) {
+                throw Error(fmt::format("Envoy ended by itself, with exit code {}", *code));
             }
-            services.out.error(refused);
-            services.out.note("waiting for a change");
-            if (wait_for_change(chain.files, services)) {
-                continue;
+            if (remarks && turn % 5 == 0) {
+                remarks->tell(services_.out);
             }
+            if (options_.watch && stamp_of(chain_) != before) {
+                wait_until_quiet(chain_, services_);
+                return;
+            }
+        }
+    }
+
+    void announce() {
+        for (const auto& filter : chain_.filters) {
+            services_.out.step(fmt::format("{} runs ({})", filter.name, short_path(filter.module)));
+        }
+        if (!std::exchange(announced_, true)) {  // the address stays
+            services_.out.note(
+                fmt::format("send requests to http://{}/ ; end with Ctrl-C", server_->address()));
+            services_.out.show(Running{server_->address(), chain_.filters});
+        }
+    }
+
+  private:
+    bool wait_or_throw(const Error& error) {
+        if (!options_.watch || error.code() == ExitCode::interrupted ||
+            error.code() == ExitCode::usage) {
+            throw error;
+        }
+        services_.out.error(error);
+        services_.out.note(server_ ? "the plugin from before goes on; waiting for a change"
+                                   : "waiting for a change");
+        return false;
+    }
+
+    std::vector<std::string> names() const {
+        std::vector<std::string> all;
+        for (const auto& filter : chain_.filters) {
+            all.push_back(filter.name);
+        }
+        return all;
+    }
+
+    // As the person would write it.
+    static std::string short_path(const std::filesystem::path& path) {
+        const auto relative = path.lexically_proximate(std::filesystem::current_path()).string();
+        return relative.starts_with("..") ? path.string() : relative;
+    }
+
+    ModuleSupply supply() {
+        return {.build = [this](const toolchain::Project& project) { build(project); },
+                .fetch =
+                    [this](const std::string& url, const std::string& sha256) {
+                        return fetch(url, sha256);
+                    }};
+    }
+
+    void build(const toolchain::Project& project) {
+        services_.out.progress("building " + project.name);
+        const auto built = toolchain::build(
+            project, {.offline = services_.offline, .colour = services_.out.style().colour},
+            build_world(services_));
+        for (const auto& warning : built.warnings) {
+            services_.out.warn(warning.message, warning.hint);
+        }
+        services_.out.step(fmt::format("built {}", short_path(built.module)));
+    }
+
+    // What Istio's agent would hand to Envoy.
+    std::filesystem::path fetch(const std::string& url, const std::string& sha256) {
+        services_.out.progress("fetching " + url);
+        const auto file = fetched_.path() / fmt::format("{}.wasm", sha256_hex(url).substr(0, 16));
+        bool there = false;
+        oci::ArtefactQuery query{.url = url};
+        query.on_module = [&](std::string_view module) {
+            write_file(file, module);
+            there = true;
+        };
+        const auto facts = oci::look_up(query, {}, {}, services_);
+        services_.out.progress("");
+        if (!there) {
+            throw Error(facts.problem.empty()
+                            ? fmt::format("{} holds no module that Istio takes", url)
+                            : facts.problem,
+                        facts.hint.empty() ? "name the module of this machine with --module FILE"
+                                           : facts.hint);
+        }
+        const auto is_it = [&](const std::string& digest) {
+            return digest == sha256 || digest == "sha256:" + sha256;
+        };
+        if (!sha256.empty() && !is_it(facts.digest) && !is_it(facts.image_digest) &&
+            !is_it(facts.module_sha256)) {
+            services_.out.warn(fmt::format("Istio will not load {}: its digest is {}", url,
+                                           facts.is_image ? facts.digest : facts.module_sha256),
+                               "the manifest's sha256 is another one");
+        }
+        services_.out.step(fmt::format("fetched {} ({})", url, format_size(facts.module_size)));
+        return file;
+    }
+
+    RunOptions options_;
+    Services& services_;
+    std::filesystem::path program_;
+    TemporaryDirectory fetched_;
+    PluginChain chain_;
+    std::optional<PluginLog> log_;  // outlives the server, which hands lines to it
+    std::optional<envoy::Server> server_;
+    bool announced_ = false;
+};
+
+void check(const RunOptions& options) {
+    if (options.request) {
+        envoy::parse_request(*options.request, options.headers, options.data, "127.0.0.1:1");
+    } else if (!options.headers.empty() || !options.data.empty()) {
+        throw usage_error("--header and --data are parts of a --request",
+                          "add --request 'GET /path'");
+    }
+    if (options.request && options.watch) {
+        throw usage_error("--request ends after one answer, and --watch goes on");
+    }
+    to_json(bootstrap_for(options, {}));  // says whether --upstream is one
+}
+
+ExitCode run_run(const RunOptions& options, Services& services) {
+    check(options);
+    Session session(options, services);
+    try {
+        for (;;) {
+            const bool started = session.start();
+            if (started && options.request) {
+                return session.answer_one();
+            }
+            if (started) {
+                session.announce();
+            }
+            session.serve();
+            services.out.note("something changed");
+        }
+    } catch (const Error& error) {
+        // The way to end it; who asked for one answer and has none was interrupted.
+        if (error.code() == ExitCode::interrupted && !options.request) {
             return ExitCode::ok;
         }
-        envoy::Server& server = *started;
-        log.ready();
-        // Whoever sends requests goes on doing so after a change.
-        kept.port = port_of(server.address());
-        if (!options.request.empty()) {
-            return send_one(options, server, log, services);
-        }
-        for (const auto& filter : chain.filters) {
-            services.out.step(fmt::format("{} runs ({})", filter.name, filter.module.string()));
-        }
-        services.out.note(
-            fmt::format("send requests to http://{}/ ; end with Ctrl-C", server.address()));
-        if (!shown) {  // one document: the address stays
-            services.out.show(Running{server.address(), chain.filters});
-            shown = true;
-        }
-        try {
-            if (serve(options, server, chain.files, services)) {
-                services.out.note("something changed: starting again");
-            }
-        } catch (const Error& error) {
-            if (error.code() == ExitCode::interrupted) {
-                return ExitCode::ok;  // the way to end it
-            }
-            throw;
-        }
+        throw;
     }
 }
 
@@ -269,22 +397,25 @@ void add_run(CLI::App& command, Run& selected) {
         ->type_name("HOST:PORT")
         ->allow_extra_args(false);
     command.add_option("--port", options->port, "Port on loopback (the kernel picks one)")
-        ->type_name("N");
+        ->type_name("N")
+        ->check(CLI::Range(1, 65'535).description(""));
     choices(command.add_option("--log-level", options->log_level, "What plugins may say"),
             {"trace", "debug", "info", "warn", "error"});
     command
-        .add_option("--request", options->request,
-                    "Send one request, print the answer and end: 'GET /path'")
+        .add_option_function<std::string>(
+            "--request", [options](const std::string& text) { options->request = text; },
+            "Send one request, print the answer and end: 'GET /path'")
         ->type_name("REQUEST")
         ->allow_extra_args(false);
     command.add_option("-H,--header", options->headers, "Header of the request: 'Name: value'")
         ->type_name("HEADER")
         ->allow_extra_args(false);
-    command.add_option("--data", options->data, "Body of the request")
-        ->type_name("TEXT")
+    command.add_option("--data", options->data, "Body of the request, or @FILE")
+        ->type_name("TEXT|@FILE")
         ->allow_extra_args(false);
     command.add_flag("--watch", options->watch,
-                     "Start again when the module or a manifest changes");
+                     "Build and start again when a source, the module or a manifest "
+                     "changes");
     command.footer(
         "wasmplug run --request 'GET /'\n"
         "wasmplug run build/plugin.wasm --config '{\"header_name\": \"x-a\"}'\n"

@@ -246,6 +246,8 @@ ordered_json to_json(const Bootstrap& bootstrap) {
                                                     {.idle = bootstrap.stream_idle_timeout,
                                                      .trailers = bootstrap.trailers,
                                                      .access_log = bootstrap.access_log}));
+    // Else a second Envoy would share the port, and every other request.
+    main["enable_reuse_port"] = false;
     if (bootstrap.buffer_limit) {
         main["per_connection_buffer_limit_bytes"] = *bootstrap.buffer_limit;
     }

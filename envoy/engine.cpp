@@ -119,7 +119,7 @@ class Run {
         seen.metrics = metrics();
         seen.unseen = {"shared_data", "queues", "limits"};
         for (const auto& entry : server_->log()) {
-            if (entry.component == "wasm" && server_->by_worker(entry) &&
+            if (entry.component == "wasm" && entry.by_worker &&
                 (entry.level == "trace" || plugin_words(entry))) {
                 seen.trace.push_back(entry.text);
             }
@@ -211,7 +211,7 @@ class Run {
         const auto all = server_->log();
         std::vector<LogEntry> fresh;
         for (; log_read_ < all.size(); ++log_read_) {
-            if (all[log_read_].component == "wasm" && server_->by_worker(all[log_read_])) {
+            if (all[log_read_].component == "wasm" && all[log_read_].by_worker) {
                 fresh.push_back(all[log_read_]);
             }
         }

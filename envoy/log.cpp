@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::array<std::string_view, 6> levels{"trace",   "debug", "info",
                                                  "warning", "error", "critical"};
+constexpr std::string_view prefix = "wasm log";
 
 }  // namespace
 
@@ -17,7 +18,7 @@ std::optional<LogEntry> parse_log_line(std::string_view line) {
         return std::nullopt;
     }
     line.remove_prefix(1);
-    std::array<std::string, 3> parts;
+    std::array<std::string, 4> parts;
     for (auto& part : parts) {
         const std::size_t bar = line.find('|');
         if (bar == std::string_view::npos) {
@@ -26,9 +27,9 @@ std::optional<LogEntry> parse_log_line(std::string_view line) {
         part = line.substr(0, bar);
         line.remove_prefix(bar + 1);
     }
-    return LogEntry{.thread = std::move(parts[0]),
-                    .level = std::move(parts[1]),
-                    .component = std::move(parts[2]),
+    return LogEntry{.by_worker = parts[0] != parts[1],
+                    .level = std::move(parts[2]),
+                    .component = std::move(parts[3]),
                     .text = std::string(line)};
 }
 
@@ -42,7 +43,6 @@ std::optional<AccessLine> parse_access_line(std::string_view line) {
 }
 
 std::optional<std::string> plugin_words(const LogEntry& entry) {
-    constexpr std::string_view prefix = "wasm log";
     if (entry.component != "wasm" || !entry.text.starts_with(prefix)) {
         return std::nullopt;
     }
@@ -51,6 +51,17 @@ std::optional<std::string> plugin_words(const LogEntry& entry) {
         return entry.text.ends_with(':') ? std::optional<std::string>("") : std::nullopt;
     }
     return entry.text.substr(colon + 2);
+}
+
+std::string speaker(const LogEntry& entry, const std::vector<std::string>& names) {
+    const auto said = plugin_words(entry);
+    if (!said || entry.text.size() <= prefix.size() || entry.text[prefix.size()] != ' ') {
+        return {};
+    }
+    const std::size_t begin = prefix.size() + 1;
+    const std::string name =
+        entry.text.substr(begin, entry.text.find_first_of(" :", begin) - begin);
+    return std::find(names.begin(), names.end(), name) == names.end() ? std::string() : name;
 }
 
 std::optional<int> level_number(std::string_view level) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/file.hpp"
 #include "base/terminal.hpp"
 
 namespace wasmplug::envoy {
@@ -27,6 +28,8 @@ HttpRequest parse_request(const std::string& text, const std::vector<std::string
                           const std::string& data, const std::string& address) {
     HttpRequest request;
     request.max_redirects = 0;  // the plugin's answer is what is asked for
+    // Envoy is the one to give up on a stream that nothing moves; it takes 30 s for that.
+    request.stall_timeout = std::chrono::seconds(45);
     const std::size_t space = text.find(' ');
     std::string path = text;
     if (space != std::string::npos) {
@@ -50,7 +53,7 @@ HttpRequest parse_request(const std::string& text, const std::vector<std::string
                                      trimmed(std::string_view(header).substr(colon + 1)));
     }
     if (!data.empty()) {
-        request.body = body_of(data);
+        request.body = body_of(data.starts_with('@') ? read_file(data.substr(1)) : data);
     }
     return request;
 }

@@ -8,7 +8,7 @@
 namespace wasmplug::envoy {
 
 // "GET /path", "/path" (GET), "POST /path": the request of `run --request`, sent to `address`.
-// `headers` are "Name: value". Throws a usage Error for what is none.
+// `headers` are "Name: value", `data` is a text or @FILE. Throws a usage Error for what is none.
 HttpRequest parse_request(const std::string& text, const std::vector<std::string>& headers,
                           const std::string& data, const std::string& address);
 

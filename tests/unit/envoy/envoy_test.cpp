@@ -6,6 +6,7 @@
 #include "envoy/bootstrap.hpp"
 #include "envoy/engine.hpp"
 #include "envoy/log.hpp"
+#include "envoy/refusal.hpp"
 #include "envoy/server.hpp"
 
 namespace wasmplug::envoy {
@@ -60,14 +61,14 @@ TEST(EnvoyBootstrap, RefusesAnUpstreamThatIsNoAddress) {
 TEST(EnvoyLog, TellsThePluginsWordsFromEnvoys) {
     const auto entry = parse_log_line(
         "\x01"
-        "17|info|wasm|wasm log add-header root: it: works");
+        "9|17|info|wasm|wasm log add-header root: it: works");
     ASSERT_TRUE(entry);
     EXPECT_EQ(plugin_words(*entry), "it: works");
-    EXPECT_EQ(entry->thread, "17");
+    EXPECT_TRUE(entry->by_worker);
     EXPECT_EQ(level_number(entry->level), 2);
     const auto own = parse_log_line(
         "\x01"
-        "17|error|wasm|Wasm VM failed Missing or unknown ABI");
+        "9|17|error|wasm|Wasm VM failed Missing or unknown ABI");
     ASSERT_TRUE(own);
     EXPECT_FALSE(plugin_words(*own));
     EXPECT_FALSE(parse_log_line("  0:  0x1b5f - on_req"));
@@ -83,6 +84,64 @@ TEST(EnvoyLog, NamesTheReasonAndNotItsAftermath) {
               "Failed to load Wasm module due to a missing import: env.x");
     EXPECT_EQ(reason_of({line("Plugin a failed to load")}), "Plugin a failed to load");
     EXPECT_EQ(reason_of({}), "");
+}
+
+TEST(EnvoyLog, NamesThePluginOfAStreamsLineOnly) {
+    const std::vector<std::string> names{"auth", "brand"};
+    const auto line = [](const char* text) {
+        return LogEntry{.level = "info", .component = "wasm", .text = text};
+    };
+    EXPECT_EQ(speaker(line("wasm log auth root: auth: works"), names), "auth");
+    EXPECT_EQ(speaker(line("wasm log brand: works"), names), "brand");
+    EXPECT_EQ(speaker(line("wasm log root: auth: works"), names), "");
+    EXPECT_EQ(speaker(line("wasm log: auth: works"), names), "");
+    EXPECT_EQ(speaker(line("Plugin auth failed to load"), names), "");
+}
+
+// The lines are a real Envoy's (reference: envoy-observed, load-time matrix).
+TEST(Refusal, NamesThePluginAndWhatItDid) {
+    const auto log = [](const char* reason) {
+        std::vector<LogEntry> entries;
+        for (const char* text : {reason, "Plugin auth failed to load",
+                                 "Plugin configured to fail closed failed to load"}) {
+            entries.push_back({.level = "error", .component = "wasm", .text = text});
+        }
+        return entries;
+    };
+    const std::pair<const char*, const char*> rows[] = {
+        {"Wasm VM failed Failed to parse corrupted Wasm module", "is no WebAssembly module"},
+        {"Wasm VM failed Failed to load Wasm bytecode", "a function that is not valid"},
+        {"Wasm VM failed Missing or unknown Proxy-Wasm ABI version", "no version of the"},
+        {"Failed to load Wasm module due to a missing import: env.a", "a host function that Envoy"},
+        {"Failed to load Wasm module due to an import type mismatch: env.a", "of another type"},
+        {"Bad function signature for: proxy_on_log, want: i32 -> void", "exports a callback"},
+        {"Wasm VM failed Wasm module is missing malloc function.", "exports no allocator"},
+        {"Failed to create new Wasm instance", "cannot be instantiated"},
+        {"Wasm VM failed Failed to start base Wasm", "its on_vm_start says no"},
+        {"Wasm VM failed Failed to configure base Wasm plugin", "its on_configure says no"}};
+    for (const auto& [reason, words] : rows) {
+        const Refusal refusal = explain(log(reason));
+        EXPECT_TRUE(refusal.what.starts_with("auth ")) << refusal.what;
+        EXPECT_NE(refusal.what.find(words), std::string::npos) << refusal.what;
+        EXPECT_TRUE(refusal.hint.ends_with(reason)) << refusal.hint;
+    }
+    const Refusal crash = explain(log("Function: _initialize failed: Uncaught RuntimeError: x"));
+    EXPECT_EQ(crash.what,
+              "auth crashes while it starts, so Envoy does not\n"
+              "Function: _initialize failed: Uncaught RuntimeError: x");
+}
+
+TEST(Refusal, SaysWhatEnvoySaysOfAllElse) {
+    EXPECT_EQ(explain({{.level = "critical", .component = "main", .text = "no such field"}}).what,
+              "Envoy does not start: no such field");
+    EXPECT_EQ(explain({}).what, "Envoy does not start: it does not say why");
+    const std::vector<LogEntry> taken{
+        {.level = "critical",
+         .component = "main",
+         .text = "listener 'main' failed to bind: cannot bind '127.0.0.1:80': Address already in "
+                 "use"}};
+    EXPECT_EQ(taken_address(taken), "127.0.0.1:80");
+    EXPECT_FALSE(taken_address({{.level = "critical", .component = "main", .text = "cannot"}}));
 }
 
 TEST(EnvoyAccessLog, IsReadFromTheSameStream) {
