@@ -14,12 +14,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <iterator>
 #include <map>
 #include <thread>
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/forks.hpp"
 #include "base/terminal.hpp"
 
 namespace wasmplug {
@@ -89,13 +89,6 @@ struct Streams {
 void limit_child(int resource, rlim_t value) {
     const rlimit limit{.rlim_cur = value, .rlim_max = value};
     ::setrlimit(static_cast<__rlimit_resource>(resource), &limit);
-}
-
-bool has_threads() {
-    std::error_code none;
-    std::filesystem::directory_iterator tasks("/proc/self/task", none);
-    const auto count = std::distance(begin(tasks), end(tasks));
-    return none || count != 1;
 }
 
 // The rest of a forked child. Nothing of ours is torn down: it belongs to the parent.

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
+#include "base/forks.hpp"
 #include "base/parallel.hpp"
 #include "base/report.hpp"
 #include "commands/command.hpp"
@@ -307,15 +308,24 @@ TestResult run_all(const TestOptions& options, Services& services) {
         }
         return result;
     }
-    result.files = parallel(
-        files.size(),
-        [&](std::size_t i) {
-            auto each = job;
-            each.file = files[i];
-            return plugintest::run_in_worker({services.program, serve_test_worker}, each, {},
-                                             services.spawn, services.cancel);
-        },
+    const auto run = [&](std::size_t i, const Cancel& cancel) {
+        auto each = job;
+        each.file = files[i];
+        return plugintest::run_in_worker({services.program, serve_test_worker}, each, {},
+                                         services.spawn, cancel);
+    };
+    // Each file has a worker of its own, which a thread could not fork.
+    const auto texts = in_forks(
+        files.size(), [&](std::size_t i) { return plugintest::file_result_text(run(i, Cancel())); },
         services.cancel);
+    if (texts) {
+        for (const auto& text : *texts) {
+            result.files.push_back(plugintest::parse_file_result(text));
+        }
+        return result;
+    }
+    result.files = parallel(
+        files.size(), [&](std::size_t i) { return run(i, services.cancel); }, services.cancel);
     return result;
 }
 

@@ -151,6 +151,29 @@ FileResult run_in_worker(const WorkerProgram& program, const WorkerJob& job,
     }
 }
 
+std::string file_result_text(const FileResult& result) {
+    auto cases = ordered_json::array();
+    for (const auto& each : result.cases) {
+        cases.push_back(to_json(each));
+    }
+    return compact_json({{"file", result.file},
+                         {"error", result.error},
+                         {"hint", result.hint},
+                         {"cases", std::move(cases)}});
+}
+
+FileResult parse_file_result(const std::string& text) {
+    const auto json = parse_json(text, "a result", 100);
+    FileResult result;
+    result.file = json.at("file").get<std::string>();
+    result.error = json.at("error").get<std::string>();
+    result.hint = json.at("hint").get<std::string>();
+    for (const auto& each : json.at("cases")) {
+        result.cases.push_back(case_result_from_json(each));
+    }
+    return result;
+}
+
 FileResult run_here(const WorkerJob& job, const Engine& engine,
                     const std::function<TestCase(TestCase)>& adapt) {
     FileResult result;

@@ -38,6 +38,10 @@ struct WorkerProgram {
 FileResult run_in_worker(const WorkerProgram& program, const WorkerJob& job,
                          const WorkerLimits& limits, const Spawn& spawn, const Cancel& cancel);
 
+// A result on its way from another process.
+std::string file_result_text(const FileResult& result);
+FileResult parse_file_result(const std::string& text);
+
 // The same in this very process, for engines that keep plugins out of it (a real Envoy).
 // `adapt` changes each test first. Only what Cancel::check throws leaves it.
 FileResult run_here(const WorkerJob& job, const Engine& engine,

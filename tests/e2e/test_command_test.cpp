@@ -259,6 +259,26 @@ TEST_F(TestCommand, SurvivesAPluginThatEndsItsWorker) {
     EXPECT_EQ(tests[3]["verdict"], "passed");
 }
 
+// Several files run in forks of their own: in the order of the names, whatever they do.
+TEST_F(TestCommand, RunsManyFilesEachInAWorkerOfItsOwn) {
+    for (int i = 0; i < 12; ++i) {
+        const auto name = std::string(1, static_cast<char>('a' + i));
+        sandbox.write(name + ".test.yaml",
+                      "wasmplug: 1\nplugin: {wasm: plugin.wasm}\ntests:\n"
+                      "- name: ends\n  config: \"request_headers " +
+                          std::string(i % 3 == 0 ? "trap" : "get 0 :path") +
+                          "\\n\"\n  request: {path: /}\n");
+    }
+    sandbox.write("m.test.yaml", "wasmplug: 2\n");
+    const auto files = sandbox.json({"test"}, 1)["files"];
+    ASSERT_EQ(files.size(), 13U);
+    for (std::size_t i = 0; i < 12; ++i) {
+        EXPECT_EQ(files[i]["file"], std::string(1, static_cast<char>('a' + i)) + ".test.yaml");
+        EXPECT_EQ(files[i]["tests"][0]["verdict"], i % 3 == 0 ? "failed" : "passed");
+    }
+    EXPECT_NE(files[12]["error"].get<std::string>().find("m.test.yaml:1:11"), std::string::npos);
+}
+
 // The page that people look at: one file, well-formed, and not blank in a browser.
 TEST_F(TestCommand, ShowsItsBenchPageInABrowser) {
     WASMPLUG_NEEDS_PROGRAM("python3");
