@@ -134,6 +134,15 @@ ordered_json router() {
              typed("envoy.extensions.filters.http.router.v3.Router", ordered_json::object())}};
 }
 
+// Answers come when the request is there as a whole: a direct response to the headers alone would
+// end the request before a plugin has seen its body.
+ordered_json whole_requests() {
+    constexpr std::uint32_t largest = 256U << 20;
+    return {{"name", "envoy.filters.http.buffer"},
+            {"typed_config", typed("envoy.extensions.filters.http.buffer.v3.Buffer",
+                                   {{"max_request_bytes", largest}})}};
+}
+
 // The cluster behind a bridge; no test names one so.
 std::string bridged(const std::string& cluster) {
     return cluster + " behind the bridge";
@@ -212,7 +221,7 @@ ordered_json canned_listener(const std::string& name, const std::string& socket,
                              {"direct_response", response},
                              {"response_headers_to_add", headers}};
     return listener(name, address_of(socket),
-                    connection_manager(name, ordered_json::array(), route,
+                    connection_manager(name, ordered_json::array({whole_requests()}), route,
                                        {.idle = idle, .body_size = answer.body.size()}));
 }
 

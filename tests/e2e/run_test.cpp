@@ -181,7 +181,7 @@ TEST_F(RunCommand, RefusesWhatCannotBeBeforeAnythingStarts) {
 }
 
 TEST_F(RunCommand, SendsABodyThatAFileHolds) {
-    sandbox_.write("body", "hello");
+    sandbox_.write("body", std::string(100'000, 'x'));
     const auto ran = sandbox_.run({"run", "behaviours.wasm", "--request", "PUT /body", "--data",
                                    "@body", "-H", "Content-Type: text/x"});
     EXPECT_EQ(ran.exit_code, 0) << ran.err;

@@ -50,6 +50,11 @@ TEST(EnvoyBootstrap, HasACannedUpstreamUnlessOneIsNamed) {
     EXPECT_EQ(cluster.at("type"), "STRICT_DNS");
 }
 
+TEST(EnvoyBootstrap, AnswersFromTheCanOnlyToAWholeRequest) {
+    const auto config = to_json(Bootstrap{});
+    EXPECT_EQ(manager(config, 1).at("http_filters").at(0).at("name"), "envoy.filters.http.buffer");
+}
+
 TEST(EnvoyBootstrap, RefusesAnUpstreamThatIsNoAddress) {
     for (const char* bad : {"nowhere", ":80", "host:", "host:0", "host:99999", "host:8a"}) {
         EXPECT_THROW(to_json(Bootstrap{.upstream = Cluster{.name = "upstream", .endpoint = bad}}),
