@@ -127,9 +127,13 @@ class TemporaryDirectory {
 };
 
 // The regular files below `root` (itself when it is one) that `wanted` accepts, as FileWalk
-// gives them.
+// gives them; of folders those that `entered` accepts, when it is given.
 std::vector<std::filesystem::path> find_files(
     const std::filesystem::path& root,
-    const std::function<bool(const std::filesystem::path&)>& wanted);
+    const std::function<bool(const std::filesystem::path&)>& wanted,
+    const std::function<bool(const std::filesystem::path& folder)>& entered = {});
+
+// By their names alone: whether `path` is `folder` itself or lies in it.
+bool is_below(const std::filesystem::path& path, const std::filesystem::path& folder);
 
 }  // namespace wasmplug

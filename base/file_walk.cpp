@@ -57,7 +57,7 @@ Type type_of(const dirent& entry, const std::string& folder) {
 
 }  // namespace
 
-FileWalk::FileWalk(const std::string& root) {
+FileWalk::FileWalk(const std::string& root, Entered entered) : entered_(std::move(entered)) {
     if (!enter(root)) {
         throw system_error("cannot read " + root, errno);
     }
@@ -75,8 +75,11 @@ bool FileWalk::enter(std::string folder) {
         if (name == "." || name == "..") {
             continue;
         }
+        const auto enters = [&] {
+            return entered_ ? entered_(below(level.folder, name)) : !is_left_out(name);
+        };
         const Type type = type_of(*entry, level.folder);
-        if (type == Type::file || (type == Type::folder && !is_left_out(name))) {
+        if (type == Type::file || (type == Type::folder && enters())) {
             level.children.push_back({std::string(name), type == Type::folder});
         }
     }
@@ -109,7 +112,8 @@ std::optional<std::string> FileWalk::next_file() {
 
 std::vector<std::filesystem::path> find_files(
     const std::filesystem::path& root,
-    const std::function<bool(const std::filesystem::path&)>& wanted) {
+    const std::function<bool(const std::filesystem::path&)>& wanted,
+    const std::function<bool(const std::filesystem::path& folder)>& entered) {
     std::error_code error;
     if (!std::filesystem::is_directory(root, error)) {
         if (!std::filesystem::exists(root, error)) {
@@ -118,13 +122,18 @@ std::vector<std::filesystem::path> find_files(
         return {root};
     }
     std::vector<std::filesystem::path> found;
-    FileWalk walk(root.string());
+    FileWalk walk(root.string(), entered);
     while (auto file = walk.next([](std::string_view) { return true; })) {
         if (std::filesystem::path path = std::move(*file); wanted(path)) {
             found.push_back(std::move(path));
         }
     }
     return found;
+}
+
+bool is_below(const std::filesystem::path& path, const std::filesystem::path& folder) {
+    const auto relative = path.lexically_relative(folder);
+    return !relative.empty() && *relative.begin() != "..";
 }
 
 }  // namespace wasmplug

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,12 +11,14 @@ namespace wasmplug {
 
 // The regular files below a folder, one by one, so that a tree of any size is walked in the memory
 // of its deepest branch. A folder's entries come in the order of their names; hidden folders,
-// `node_modules` and `target` are left out. Links to files are followed, links to folders are not;
-// a folder that may not be read is passed over.
+// `node_modules` and `target` are left out when nothing else says which are entered. Links to files
+// are followed, links to folders are not; a folder that may not be read is passed over.
 class FileWalk {
   public:
+    using Entered = std::function<bool(const std::string& folder)>;
+
     // Throws Error when `root` cannot be read.
-    explicit FileWalk(const std::string& root);
+    explicit FileWalk(const std::string& root, Entered entered = {});
 
     // The next file whose name (without its folder) `wanted` accepts; nothing at the end.
     template <class Wanted>
@@ -43,6 +46,7 @@ class FileWalk {
     std::optional<std::string> next_file();
     bool enter(std::string folder);
 
+    Entered entered_;
     std::vector<Level> levels_;
 };
 

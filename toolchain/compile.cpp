@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <set>
-
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -131,16 +129,12 @@ fs::path compile_go(const Project& project, const BuildOptions& options, const B
 // that it reads says whether it has to.
 std::string assemblyscript_inputs(const Project& project, const BuildOptions& options,
                                   const fs::path& asc) {
-    const Sources sources(project);
-    const auto listed = sources.files();
-    std::set<fs::path> files(listed.begin(), listed.end());
-    // Any other text of the project too: a module may import from a folder of tests.
-    for (auto& text : find_files(project.directory,
-                                 [](const fs::path& path) { return path.extension() == ".ts"; })) {
-        files.insert(std::move(text));
+    std::vector<fs::path> files = Sources(project).files();
+    // What npm, yarn or pnpm has installed, with the compiler's own version.
+    for (const char* installed :
+         {".package-lock.json", ".yarn-integrity", ".yarn-state.yml", ".pnpm/lock.yaml"}) {
+        files.push_back(asc.parent_path().parent_path() / installed);
     }
-    // What npm has installed, with the compiler's own version.
-    files.insert(asc.parent_path().parent_path() / ".package-lock.json");
     Sha256 hash;
     hash.update(fs::weakly_canonical(asc).string() + (options.debug ? " debug" : " release"));
     for (const auto& file : files) {

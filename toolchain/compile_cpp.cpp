@@ -68,11 +68,7 @@ std::vector<fs::path> cpp_files(const Project& project) {
     const fs::path folder = fs::is_directory(nested) ? nested : project.directory;
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(folder)) {
-        const std::string extension = entry.path().extension().string();
-        const std::string stem = entry.path().stem().string();
-        const bool source =
-            extension == ".cc" || extension == ".cpp" || extension == ".cxx" || extension == ".c";
-        if (source && !stem.ends_with("_test")) {
+        if (is_cpp_source(entry.path())) {
             files.push_back(fs::absolute(entry.path()).lexically_normal());
         }
     }

@@ -72,21 +72,23 @@ std::string first_string(std::string_view value) {
     return strings.empty() ? std::string{} : strings.front();
 }
 
-// The string of `key` in an inline table: { path = "../x", version = "1" }.
-std::string inline_string(std::string_view table, std::string_view key) {
+// What stands behind `key` = in an inline table: { path = "../x", version = "1" }; "" without it.
+std::string_view inline_value(std::string_view table, std::string_view key) {
     for (auto at = table.find(key); at != std::string_view::npos; at = table.find(key, at + 1)) {
         const bool starts =
             at == 0 || table[at - 1] == ' ' || table[at - 1] == '{' || table[at - 1] == ',';
         const std::string_view rest = trim(table.substr(at + key.size()));
         if (starts && rest.starts_with('=')) {
-            return first_string(rest);
+            return trim(rest.substr(1));
         }
     }
     return {};
 }
 
+// Those of tests are no part of a module.
 bool is_dependency_table(std::string_view table) {
-    return table.find("dependencies") != std::string_view::npos;
+    return table.find("dependencies") != std::string_view::npos &&
+           table.find("dev-dependencies") == std::string_view::npos;
 }
 
 // Which dependency an entry of a dependency table is about, and what it says of it: `name = …`,
@@ -109,10 +111,8 @@ DependencyEntry dependency_entry(std::string_view table, std::string_view key,
     const std::string field = dot == std::string::npos ? "" : whole.substr(dot + 1);
     DependencyEntry entry{.name = whole.substr(0, dot)};
     if (field.empty()) {
-        entry.path = inline_string(value, "path");
-        const auto inherits = value.find("workspace");
-        entry.inherited = value.starts_with('{') && inherits != std::string_view::npos &&
-                          value.find("true", inherits) != std::string_view::npos;
+        entry.path = first_string(inline_value(value, "path"));
+        entry.inherited = inline_value(value, "workspace").starts_with("true");
     } else if (field == "path") {
         entry.path = first_string(value);
     } else if (field == "workspace") {

@@ -136,10 +136,23 @@ bool names_a_project(const fs::path& path) {
     return names.contains(path.filename().string()) || path.extension() == ".go";
 }
 
+bool is_test(const fs::path& path) {
+    return path.stem().string().ends_with("_test");
+}
+
 }  // namespace
 
 bool is_cpp_source(const fs::path& path) {
     static const std::set<std::string> extensions{".cc", ".cpp", ".cxx", ".c"};
+    return extensions.contains(path.extension().string()) && !is_test(path);
+}
+
+bool is_go_source(const fs::path& path) {
+    return path.extension() == ".go" && !is_test(path);
+}
+
+bool is_cpp_header(const fs::path& path) {
+    static const std::set<std::string> extensions{".h", ".hh", ".hpp", ".hxx", ".inc", ".inl"};
     return extensions.contains(path.extension().string());
 }
 

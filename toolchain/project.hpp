@@ -36,7 +36,9 @@ std::optional<Project> project_at(const std::filesystem::path& directory);
 // one when `directory` is a project. Sorted by folder. Throws Error when there is none.
 std::vector<Project> find_projects(const std::filesystem::path& directory);
 
-// By its ending.
+// By its ending; a test (NAME_test.cc, NAME_test.go) is none.
 bool is_cpp_source(const std::filesystem::path& path);
+bool is_go_source(const std::filesystem::path& path);
+bool is_cpp_header(const std::filesystem::path& path);
 
 }  // namespace wasmplug::toolchain

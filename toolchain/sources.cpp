@@ -1,6 +1,7 @@
 #include "toolchain/sources.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -15,26 +16,36 @@ namespace fs = std::filesystem;
 namespace {
 
 bool is_metadata(const fs::path& path) {
-    static const std::set<std::string> names{
-        "Cargo.toml",    "Cargo.lock",        "go.mod",         "go.sum",  "package.json",
-        "asconfig.json", "package-lock.json", "CMakeLists.txt", "Makefile"};
+    static const std::set<std::string> names{"Cargo.toml",
+                                             "Cargo.lock",
+                                             "rust-toolchain.toml",
+                                             "rust-toolchain",
+                                             "go.mod",
+                                             "go.sum",
+                                             "asconfig.json",
+                                             "package.json",
+                                             "CMakeLists.txt",
+                                             "package-lock.json",
+                                             "npm-shrinkwrap.json",
+                                             "pnpm-lock.yaml",
+                                             "yarn.lock",
+                                             "Makefile"};
     return names.contains(path.filename().string());
 }
 
 bool is_source(Language language, const fs::path& relative) {
     const std::string extension = relative.extension().string();
-    // What lies among the sources may be embedded into them: include_str!, //go:embed.
+    // What lies among the sources of these may be read by them: include_str!, a transform of asc.
     const std::string first = relative.begin() == relative.end() ? "" : relative.begin()->string();
     switch (language) {
         case Language::rust:
             return extension == ".rs" || first == "src";
         case Language::go:
-            return extension == ".go" && !relative.stem().string().ends_with("_test");
+            return is_go_source(relative);
         case Language::assemblyscript:
             return extension == ".ts" || first == "assembly";
         case Language::cpp:
-            return is_cpp_source(relative) || extension == ".h" || extension == ".hpp" ||
-                   extension == ".inc";
+            return is_cpp_source(relative) || is_cpp_header(relative);
     }
     return false;
 }
@@ -42,23 +53,14 @@ bool is_source(Language language, const fs::path& relative) {
 // A text that may name other files.
 bool is_code(const fs::path& path) {
     const std::string extension = path.extension().string();
-    return is_cpp_source(path) || extension == ".h" || extension == ".hpp" || extension == ".inc" ||
-           extension == ".rs" || extension == ".ts";
+    return is_cpp_source(path) || is_cpp_header(path) || extension == ".rs" || extension == ".ts";
 }
 
+// Only what stands at the top is known by its name: src/test may be a module like any other.
 bool is_outside_of_the_module(const fs::path& relative) {
-    static const std::set<std::string> folders{"build",    "dist",     "target", "node_modules",
-                                               "tests",    "test",     "bench",  "benches",
-                                               "examples", "__tests__"};
-    return std::any_of(relative.begin(), relative.end(), [](const fs::path& part) {
-        const std::string name = part.string();
-        return folders.contains(name) || (name.size() > 1 && name[0] == '.' && name != "..");
-    });
-}
-
-bool is_inside(const fs::path& path, const fs::path& root) {
-    const fs::path relative = path.lexically_relative(root);
-    return !relative.empty() && *relative.begin() != "..";
+    static const std::set<std::string> tests{"tests",   "test",     "bench",
+                                             "benches", "examples", "__tests__"};
+    return is_made(relative) || tests.contains(relative.begin()->string());
 }
 
 // The quoted strings that follow `word` in a source: imports and includes. A word in a comment
@@ -67,7 +69,7 @@ std::vector<std::string> quoted_after(std::string_view text, std::string_view wo
     std::vector<std::string> found;
     for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at)) {
         at += word.size();
-        const auto open = text.find_first_not_of(" \t(:", at);
+        const auto open = text.find_first_not_of(" \t\r\n(:", at);
         if (open == std::string_view::npos || (text[open] != '"' && text[open] != '\'')) {
             continue;
         }
@@ -127,7 +129,7 @@ Sources::Sources(const Project& project)
 
 bool Sources::holds(const fs::path& root, const fs::path& path) const {
     const fs::path relative = path.lexically_relative(root);
-    return is_inside(path, root) && !is_outside_of_the_module(relative) &&
+    return is_below(path, root) && !is_outside_of_the_module(relative) &&
            (is_metadata(path) || is_source(project_.language, relative));
 }
 
@@ -135,52 +137,69 @@ bool Sources::has(const fs::path& path) const {
     const fs::path whole = fs::weakly_canonical(path);
     return single_.contains(whole) || holds(own_, whole) ||
            std::any_of(others_.begin(), others_.end(),
-                       [&](const fs::path& root) { return holds(root, whole); });
+                       [&](const fs::path& root) { return holds(root, whole); }) ||
+           std::any_of(embedded_.begin(), embedded_.end(), [&](const GoEmbed& embed) {
+               return embed.match(whole) == GoEmbed::Match::yes;
+           });
 }
 
 std::vector<fs::path> Sources::below(const fs::path& root) const {
     return fs::is_directory(root)
-               ? find_files(root, [&](const fs::path& path) { return holds(root, path); })
+               ? find_files(
+                     root, [&](const fs::path& path) { return holds(root, path); },
+                     [&](const fs::path& folder) {
+                         return !is_outside_of_the_module(folder.lexically_relative(root));
+                     })
                : std::vector<fs::path>{};
 }
 
 std::vector<fs::path> Sources::files() const {
-    std::set<fs::path> files;
-    for (const auto& file : below(own_)) {
-        files.insert((project_.directory / file.lexically_relative(own_)).lexically_normal());
-    }
+    std::vector<fs::path> files = below(own_);
+    const auto add = [&](const std::vector<fs::path>& more) {
+        files.insert(files.end(), more.begin(), more.end());
+    };
     for (const auto& root : others_) {
-        for (auto& file : below(root)) {
-            files.insert(std::move(file));
+        add(below(root));
+    }
+    for (const auto& embed : embedded_) {
+        add(embed.files());
+    }
+    std::copy_if(single_.begin(), single_.end(), std::back_inserter(files),
+                 [](const fs::path& file) { return fs::exists(file); });
+    for (auto& file : files) {
+        if (is_below(file, own_)) {
+            file = (project_.directory / file.lexically_relative(own_)).lexically_normal();
         }
     }
-    for (const auto& file : single_) {
-        if (fs::exists(file)) {
-            files.insert(file);
-        }
-    }
-    return {files.begin(), files.end()};
+    std::sort(files.begin(), files.end());
+    files.erase(std::unique(files.begin(), files.end()), files.end());
+    return files;
 }
 
 std::vector<fs::path> Sources::folders() const {
     std::vector<fs::path> folders{project_.directory};
     folders.insert(folders.end(), others_.begin(), others_.end());
     for (const auto& file : single_) {
-        if (std::find(folders.begin(), folders.end(), file.parent_path()) == folders.end()) {
-            folders.push_back(file.parent_path());
+        const fs::path folder = file.parent_path();
+        if (!is_below(folder, own_) &&
+            std::find(folders.begin(), folders.end(), folder) == folders.end()) {
+            folders.push_back(folder);
         }
     }
     return folders;
 }
 
-bool Sources::add_folder(const fs::path& folder) {
+void Sources::add_folder(const fs::path& folder) {
     const fs::path whole = fs::weakly_canonical(folder);
-    return whole != own_ && !is_inside(whole, own_) && others_.insert(whole).second;
+    // A library of the project's may stand where its tests or builds would.
+    if (!is_below(whole, own_) || is_outside_of_the_module(whole.lexically_relative(own_))) {
+        others_.insert(whole);
+    }
 }
 
 bool Sources::add_file(const fs::path& file) {
     const fs::path whole = fs::weakly_canonical(file);
-    return !is_inside(whole, own_) && single_.insert(whole).second;
+    return !has(whole) && single_.insert(whole).second;
 }
 
 void Sources::add_rust() {
@@ -188,9 +207,14 @@ void Sources::add_rust() {
     CargoManifest workspace;
     if (root) {
         workspace = read_cargo_manifest(*read_project_file(*root / "Cargo.toml"));
-        add_file(*root / "Cargo.toml");
-        add_file(*root / "Cargo.lock");
     }
+    for (const auto& folder : {own_, root.value_or(own_)}) {
+        for (const char* name : {"Cargo.toml", "Cargo.lock", "rust-toolchain.toml",
+                                 "rust-toolchain", ".cargo/config.toml", ".cargo/config"}) {
+            add_file(folder / name);
+        }
+    }
+    std::set<fs::path> seen{own_};
     std::vector<fs::path> open{own_};
     while (!open.empty()) {
         const fs::path package = std::move(open.back());
@@ -211,7 +235,8 @@ void Sources::add_rust() {
             }
         }
         for (const auto& folder : used) {
-            if (add_folder(folder)) {
+            add_folder(folder);
+            if (seen.insert(fs::weakly_canonical(folder)).second) {
                 open.push_back(fs::weakly_canonical(folder));
             }
         }
@@ -254,7 +279,9 @@ void Sources::add_go(const fs::path& start) {
         std::error_code ignored;
         for (const auto& entry : fs::directory_iterator(package, ignored)) {
             const auto text =
-                entry.path().extension() == ".go" ? read_project_file(entry.path()) : std::nullopt;
+                is_go_source(entry.path()) ? read_project_file(entry.path()) : std::nullopt;
+            const auto embeds = go_embeds(package, text.value_or(""));
+            embedded_.insert(embedded_.end(), embeds.begin(), embeds.end());
             for (const auto& import : text ? go_imports(*text) : std::vector<std::string>{}) {
                 for (const auto& module : local) {
                     if (module.name.empty() ||
@@ -278,15 +305,22 @@ void Sources::add_assemblyscript(const fs::path& package) {
     const auto root = npm_workspace(package);
     const auto members = root ? npm_members(*root) : std::vector<Member>{};
     if (root) {
-        add_file(*root / "package.json");
-        add_file(*root / "package-lock.json");
+        for (const char* name : {"package.json", "package-lock.json", "npm-shrinkwrap.json",
+                                 "pnpm-lock.yaml", "yarn.lock"}) {
+            add_file(*root / name);
+        }
     }
-    fs::path config = package / "asconfig.json";
-    do {
+    std::set<fs::path> seen;
+    for (fs::path config = package / "asconfig.json";
+         seen.insert(fs::weakly_canonical(config)).second;) {
         const auto text = read_project_file(config);
         const auto extended = quoted_after(text.value_or(""), "\"extends\"");
-        config = extended.empty() ? fs::path() : config.parent_path() / extended.front();
-    } while (!config.empty() && add_file(config));
+        if (!extended.empty()) {
+            config = config.parent_path() / extended.front();
+            add_file(config);
+        }
+    }
+    seen = {package};
     std::vector<fs::path> open{package};
     while (!open.empty()) {
         const fs::path at = std::move(open.back());
@@ -305,7 +339,8 @@ void Sources::add_assemblyscript(const fs::path& package) {
                 continue;
             }
             const fs::path folder = linked ? at / version.substr(colon + 1) : member->directory;
-            if (add_folder(folder)) {
+            add_folder(folder);
+            if (seen.insert(fs::weakly_canonical(folder)).second) {
                 open.push_back(fs::weakly_canonical(folder));
             }
         }
@@ -328,7 +363,8 @@ void Sources::add_relative_imports() {
     const auto named_by = [&](const fs::path& source, const std::string& name) {
         fs::path file = source.parent_path() / name;
         if (project_.language == Language::assemblyscript) {
-            file = fs::is_directory(file) ? file / "index.ts" : fs::path(file.string() + ".ts");
+            const fs::path text = file.string() + ".ts";
+            file = fs::is_directory(file) && !fs::exists(text) ? file / "index.ts" : text;
         }
         return file;
     };
@@ -339,12 +375,21 @@ void Sources::add_relative_imports() {
         for (const auto& word : words) {
             for (const auto& name : quoted_after(text.value_or(""), word)) {
                 const fs::path file = named_by(source, name);
-                if (fs::is_regular_file(file) && !has(file) && add_file(file)) {
+                if (fs::is_regular_file(file) && add_file(file)) {
                     open.push_back(fs::weakly_canonical(file));
                 }
             }
         }
     }
+}
+
+bool is_made(const fs::path& relative) {
+    static const std::set<std::string> folders{"build", "dist", "target"};
+    return folders.contains(relative.begin()->string()) ||
+           std::any_of(relative.begin(), relative.end(), [](const fs::path& part) {
+               const std::string name = part.string();
+               return name == "node_modules" || (name.size() > 1 && name[0] == '.' && name != "..");
+           });
 }
 
 std::optional<fs::path> newer_than_module(const Project& project) {

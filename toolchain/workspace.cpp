@@ -9,6 +9,7 @@
 
 #include "base/file.hpp"
 #include "toolchain/metadata.hpp"
+#include "toolchain/project.hpp"
 
 namespace wasmplug::toolchain {
 
@@ -187,7 +188,7 @@ bool has_go_main(const fs::path& directory) {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(directory, ignored)) {
         const fs::path& path = entry.path();
-        if (path.extension() != ".go" || path.stem().string().ends_with("_test")) {
+        if (!is_go_source(path)) {
             continue;
         }
         const auto text = read_project_file(path);

@@ -208,6 +208,18 @@ TEST(FindFiles, IsSortedAndSkipsWhatToolsLeave) {
     EXPECT_EQ(found[0], dir.path() / "a/c.yaml");
     EXPECT_EQ(found[1], dir.path() / "b.yaml");
     EXPECT_THROW(find_files(dir.path() / "nowhere", [](const auto&) { return true; }), Error);
+    const auto hidden = find_files(
+        dir.path(), [](const fs::path&) { return true; },
+        [&](const fs::path& folder) { return folder == dir.path() / ".git"; });
+    EXPECT_EQ(hidden, (std::vector{dir.path() / ".git/x.yaml", dir.path() / "b.yaml",
+                                   dir.path() / "z.txt"}));
+}
+
+TEST(File, IsBelowAFolderThatItsPathGoesThrough) {
+    EXPECT_TRUE(is_below("a/b/c", "a/b"));
+    EXPECT_TRUE(is_below("a/b", "a/b"));
+    EXPECT_FALSE(is_below("a/bc", "a/b"));
+    EXPECT_FALSE(is_below("/a", "b"));
 }
 
 }  // namespace

@@ -140,6 +140,135 @@ TEST_F(SourcesOf, ACppPluginAreTheHeadersThatItIncludesFromAbove) {
               (Names{"a/CMakeLists.txt", "a/src/plugin.cc", "common/x.h", "common/y.h"}));
 }
 
+TEST_F(SourcesOf, CountsWhatItsSourcesNameInTheProject) {
+    put("r/Cargo.toml", "[package]\nname = \"r\"\n");
+    put("r/src/lib.rs", "const D: &str = include_str!(\"../config/defaults.json\");\n");
+    put("r/config/defaults.json", "{}");
+    put("r/config/other.json", "{}");
+    EXPECT_EQ(sources_of("r"), (Names{"r/Cargo.toml", "r/config/defaults.json", "r/src/lib.rs"}));
+    put("c/CMakeLists.txt", "project(c) # wasm");
+    put("c/src/plugin.cc", "#include \"table.hh\"\n#include \"rules.def\"\n");
+    put("c/src/table.hh", "");
+    put("c/src/rules.def", "");
+    EXPECT_EQ(sources_of("c"),
+              (Names{"c/CMakeLists.txt", "c/src/plugin.cc", "c/src/rules.def", "c/src/table.hh"}));
+    put("a/package.json", "{}");
+    put("a/assembly/index.ts", "import { x } from\n  \"../test/x\";\n");
+    put("a/test/x.ts", "");
+    put("a/test/y.ts", "");
+    put("a/asconfig.json", R"({"extends": "./conf/asconfig.json"})");
+    put("a/conf/asconfig.json", R"({"extends": "./base.json"})");
+    put("a/conf/base.json", "{}");
+    EXPECT_EQ(sources_of("a"),
+              (Names{"a/asconfig.json", "a/assembly/index.ts", "a/conf/asconfig.json",
+                     "a/conf/base.json", "a/package.json", "a/test/x.ts"}));
+}
+
+TEST_F(SourcesOf, WatchesNoFolderOfTheProjectTwice) {
+    put("Cargo.toml", "[package]\nname = \"r\"\n");
+    put("src/lib.rs", "const D: &str = include_str!(\"../config/defaults.json\");\n");
+    put("config/defaults.json", "{}");
+    const Sources sources(*project_at(root()));
+    EXPECT_EQ(sources.folders(), std::vector<fs::path>{root()});
+    EXPECT_TRUE(sources.has(root() / "config/defaults.json"));
+}
+
+TEST_F(SourcesOf, AGoPluginAreTheFilesThatItEmbeds) {
+    put("go.mod", "module x.org/a\n");
+    put("main.go",
+        "package main\n\nimport _ \"embed\"\n\n//go:embed rules.json \"with space.txt\"\n"
+        "var rules string\n\n//go:embed static pages/*.html\nvar files embed.FS\n"
+        "// go:embed comment.txt\n\n//go:embed all:hidden\nvar hidden embed.FS\n");
+    put("main_test.go", "package main\n\n//go:embed only_a_test.json\nvar t string\n");
+    for (const char* file : {"rules.json", "with space.txt", "static/a/x.css", "static/.left/out",
+                             "static/_out", "pages/a.html", "pages/a.txt", "pages/deep/b.html",
+                             "hidden/.in/x", "comment.txt", "only_a_test.json", "other.json"}) {
+        put(file, "");
+    }
+    EXPECT_EQ(sources_of(""), (Names{"go.mod", "hidden/.in/x", "main.go", "pages/a.html",
+                                     "rules.json", "static/a/x.css", "with space.txt"}));
+    const Sources sources(*project_at(root()));
+    EXPECT_TRUE(sources.has(root() / "static/gone.css"));
+    EXPECT_TRUE(sources.has(root() / "pages/gone.html"));
+    EXPECT_FALSE(sources.has(root() / "pages/gone.txt"));
+}
+
+TEST_F(SourcesOf, RefusesFoldersOfTestsAndBuildsAtTheTopOnly) {
+    put("r/Cargo.toml", "[package]\nname = \"r\"\n");
+    for (const char* file :
+         {"r/src/lib.rs", "r/src/target/mod.rs", "r/src/test/mod.rs", "r/src/build/mod.rs",
+          "r/target/x.rs", "r/tests/x.rs", "r/src/.hidden/x.rs", "r/src/node_modules/x.rs"}) {
+        put(file, "");
+    }
+    EXPECT_EQ(sources_of("r"), (Names{"r/Cargo.toml", "r/src/build/mod.rs", "r/src/lib.rs",
+                                      "r/src/target/mod.rs", "r/src/test/mod.rs"}));
+    put("g/go.mod", "module x.org/g\n");
+    put("g/main.go",
+        "package main\n\nimport (\n\t\"x.org/g/internal/target\"\n\t\"x.org/g/test\"\n)\n");
+    put("g/internal/target/t.go", "package target\n");
+    put("g/test/t.go", "package test\n");
+    put("g/bench/b.go", "package bench\n");
+    EXPECT_EQ(sources_of("g"),
+              (Names{"g/go.mod", "g/internal/target/t.go", "g/main.go", "g/test/t.go"}));
+}
+
+TEST_F(SourcesOf, LeavesOutWhatOnlyTestsUse) {
+    put("r/Cargo.toml",
+        "[package]\nname = \"r\"\n[dev-dependencies]\ntestkit = { path = \"../testkit\" }\n"
+        "[target.'cfg(unix)'.dev-dependencies.more]\npath = \"../more\"\n");
+    put("r/src/lib.rs", "");
+    put("testkit/src/lib.rs", "");
+    put("more/src/lib.rs", "");
+    EXPECT_EQ(sources_of("r"), (Names{"r/Cargo.toml", "r/src/lib.rs"}));
+    put("g/go.mod", "module x.org/g\n");
+    put("g/a/main.go", "package main\n");
+    put("g/a/main_test.go", "package main\n\nimport \"x.org/g/testkit\"\n");
+    put("g/testkit/t.go", "package testkit\n");
+    EXPECT_EQ(sources_of("g/a"), (Names{"g/a/main.go", "g/go.mod"}));
+    put("c/CMakeLists.txt", "project(c) # wasm");
+    put("c/src/plugin.cc", "");
+    put("c/src/plugin_test.cc", "#include \"fixture.h\"\n");
+    EXPECT_EQ(sources_of("c"), (Names{"c/CMakeLists.txt", "c/src/plugin.cc"}));
+}
+
+TEST_F(SourcesOf, CountsTheLocksAndSettingsOfEveryTool) {
+    put("Cargo.toml", "[workspace]\nmembers = [\"r\"]\n");
+    put("rust-toolchain.toml", "");
+    put(".cargo/config.toml", "");
+    put("r/Cargo.toml", "[package]\nname = \"r\"\n");
+    put("r/src/lib.rs", "");
+    put("r/.cargo/config.toml", "");
+    EXPECT_EQ(sources_of("r"), (Names{".cargo/config.toml", "Cargo.toml", "r/.cargo/config.toml",
+                                      "r/Cargo.toml", "r/src/lib.rs", "rust-toolchain.toml"}));
+    put("n/package.json", R"({"workspaces": ["p"]})");
+    put("n/yarn.lock", "");
+    put("n/pnpm-lock.yaml", "");
+    put("n/p/package.json", "{}");
+    put("n/p/yarn.lock", "");
+    put("n/p/assembly/index.ts", "");
+    EXPECT_EQ(sources_of("n/p"),
+              (Names{"n/p/assembly/index.ts", "n/p/package.json", "n/p/yarn.lock", "n/package.json",
+                     "n/pnpm-lock.yaml", "n/yarn.lock"}));
+    put("g/go.work", "go 1.24\nuse .\n");
+    put("g/go.mod", "module x.org/g\n");
+    put("g/main.go", "package main\n");
+    EXPECT_EQ(sources_of("g"), (Names{"g/go.mod", "g/go.work", "g/main.go"}));
+}
+
+TEST_F(SourcesOf, FollowsTheLibrariesOfALibraryInTheProject) {
+    put("r/Cargo.toml",
+        "[package]\nname = \"r\"\n[dependencies]\nown = { path = \"crates/own\" }\n");
+    put("r/src/lib.rs", "");
+    put("r/crates/own/Cargo.toml",
+        "[package]\nname = \"own\"\n[dependencies]\n"
+        "lib = { path = \"../../../workspace-lib\", default-features = true }\n");
+    put("r/crates/own/src/lib.rs", "");
+    put("workspace-lib/src/lib.rs", "");
+    EXPECT_EQ(sources_of("r"),
+              (Names{"r/Cargo.toml", "r/crates/own/Cargo.toml", "r/crates/own/src/lib.rs",
+                     "r/src/lib.rs", "workspace-lib/src/lib.rs"}));
+}
+
 TEST_F(SourcesOf, AProjectStillHasAFileThatIsGone) {
     put("a/Cargo.toml", "[package]\nname = \"a\"\n[dependencies]\ns = { path = \"../s\" }\n");
     put("s/src/lib.rs", "");
