@@ -8,7 +8,9 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/git.hpp"
 #include "base/json.hpp"
+#include "base/text.hpp"
 #include "commands/command.hpp"
 #include "manifest/difference.hpp"
 #include "manifest/objects.hpp"
@@ -218,14 +220,13 @@ yaml::File at_commit(const std::string& file, const std::string& revision, Servi
     if (revision.starts_with('-')) {
         throw usage_error(fmt::format("{} is no git revision", revision));
     }
-    const std::filesystem::path path(file);
-    ProcessSpec spec;
-    spec.argv = {"git", "show", revision + ":./" + path.filename().string()};
-    spec.directory = path.parent_path();
-    const auto shown_file = services.spawn(spec, services.cancel);
+    const auto path = std::filesystem::weakly_canonical(file);  // git shows a link as its target
+    const auto shown_file =
+        run_git({.arguments = {"show", revision + ":./" + path.filename().string()},
+                 .folder = path.parent_path()},
+                services.spawn, services.cancel);
     if (shown_file.exit_code != 0) {
-        throw Error(fmt::format("{} at {}: {}", file, revision,
-                                shown_file.err.substr(0, shown_file.err.find('\n'))));
+        throw Error(fmt::format("{} at {}: {}", file, revision, first_line(shown_file.err)));
     }
     return yaml::File::parse(shown_file.out, file + "@" + revision);
 }

@@ -10,7 +10,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
+#include "base/git.hpp"
 #include "base/parallel.hpp"
+#include "base/text.hpp"
 #include "base/time.hpp"
 #include "manifest/config_schema.hpp"
 #include "oci/media_types.hpp"
@@ -41,24 +43,19 @@ std::string created(Services& services) {
     return format_time(WallClock::time_point(std::chrono::seconds(std::stoll(*epoch))));
 }
 
-std::string git_line(const std::vector<std::string>& arguments, const std::string& directory,
-                     Services& services) {
-    ProcessSpec spec;
-    spec.argv = {"git", "-C", directory};
-    spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
-    spec.timeout = std::chrono::seconds(10);
-    spec.output_limit = 4096;
+// The first line; nothing when git is not there, or cannot say.
+std::optional<std::string> git_line(const std::vector<std::string>& arguments,
+                                    const std::string& directory, Services& services) {
     try {
-        ProcessResult result = services.spawn(spec, services.cancel);
-        if (result.exit_code != 0) {
-            return {};
-        }
-        return result.out.substr(0, result.out.find('\n'));
+        const ProcessResult result = run_git(
+            {.arguments = arguments, .folder = directory, .timeout = std::chrono::seconds(10)},
+            services.spawn, services.cancel);
+        return result.exit_code == 0 ? std::optional(first_line(result.out)) : std::nullopt;
     } catch (const Error& error) {
         if (error.code() == ExitCode::interrupted) {
             throw;
         }
-        return {};  // no git, no revision
+        return std::nullopt;
     }
 }
 
@@ -86,15 +83,17 @@ void describe(oci::Annotations& annotations, const toolchain::Project& project,
         }
     };
     const std::string directory = project.directory.string();
+    const auto git = [&](const std::vector<std::string>& arguments) {
+        return git_line(arguments, directory, services);
+    };
     put(oci::annotation::title, project.name);
     put(oci::annotation::version, project.version);
     put(oci::annotation::licenses, project.license);
     // A revision that does not hold what was packed would be a lie.
-    if (git_line({"status", "--porcelain", "--", "."}, directory, services).empty()) {
-        put(oci::annotation::revision, git_line({"rev-parse", "HEAD"}, directory, services));
+    if (git({"status", "--porcelain", "--", "."}) == "") {
+        put(oci::annotation::revision, git({"rev-parse", "HEAD"}).value_or(""));
     }
-    put(oci::annotation::source,
-        web_address(git_line({"remote", "get-url", "origin"}, directory, services)));
+    put(oci::annotation::source, web_address(git({"remote", "get-url", "origin"}).value_or("")));
 }
 
 // validate --online judges pluginConfig by it.

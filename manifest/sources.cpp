@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/git.hpp"
 
 namespace wasmplug::manifest {
 namespace {
@@ -90,18 +91,6 @@ Parts expand_glob(const std::string& pattern) {
     return found;
 }
 
-std::string git(const Parts& arguments, const Spawn& spawn, const Cancel& cancel) {
-    ProcessSpec spec;
-    spec.argv = {"git"};
-    spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
-    const auto result = spawn(spec, cancel);
-    if (result.exit_code != 0) {
-        auto reason = result.err.substr(0, result.err.find('\n'));
-        throw Error(fmt::format("git {}: {}", arguments.front(), reason));
-    }
-    return result.out;
-}
-
 // Changed or new since the revision, and below one of `within` when that is not empty.
 std::vector<std::string> changed_files(const SourceOptions& options, const Spawn& spawn,
                                        const Cancel& cancel) {
@@ -113,8 +102,8 @@ std::vector<std::string> changed_files(const SourceOptions& options, const Spawn
     Parts others = {"ls-files", "--others", "--exclude-standard", "-z", "--"};
     diff.insert(diff.end(), options.names.begin(), options.names.end());
     others.insert(others.end(), options.names.begin(), options.names.end());
-    auto names = lines_of(git(diff, spawn, cancel), '\0');
-    const auto fresh = lines_of(git(others, spawn, cancel), '\0');
+    auto names = lines_of(git_output({.arguments = std::move(diff)}, spawn, cancel), '\0');
+    const auto fresh = lines_of(git_output({.arguments = std::move(others)}, spawn, cancel), '\0');
     names.insert(names.end(), fresh.begin(), fresh.end());
     std::erase_if(names, [](const std::string& name) { return !is_manifest_name(name); });
     std::sort(names.begin(), names.end());

@@ -3,23 +3,26 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/git.hpp"
+#include "base/text.hpp"
 
 namespace wasmplug::release {
 namespace {
 
 namespace fs = std::filesystem;
 
-ProcessResult git(std::vector<std::string> argv, const std::vector<fs::path>& files,
+// A link is followed, as it was for the text that was written.
+ProcessResult git(std::vector<std::string> arguments, const std::vector<fs::path>& files,
                   Services& services) {
-    argv.insert(argv.begin(), {"git", "--literal-pathspecs"});
-    argv.emplace_back("--");
+    arguments.insert(arguments.begin(), "--literal-pathspecs");
+    arguments.emplace_back("--");
     for (const auto& file : files) {
-        argv.push_back(fs::absolute(file).string());
+        arguments.push_back(fs::weakly_canonical(file).string());
     }
-    ProcessSpec spec;
-    spec.argv = std::move(argv);
-    spec.directory = fs::absolute(files.front()).parent_path();
-    return services.spawn(spec, services.cancel);
+    return run_git({.arguments = std::move(arguments),
+                    .folder = fs::weakly_canonical(files.front()).parent_path(),
+                    .with_hooks = true},
+                   services.spawn, services.cancel);
 }
 
 std::string said(const ProcessResult& result) {
@@ -57,7 +60,7 @@ void refuse_uncommitted(const std::vector<fs::path>& files, Services& services) 
                     "nothing was written; leave --commit out");
     }
     if (!result.out.empty()) {
-        const std::string first = result.out.substr(0, result.out.find('\n'));
+        const std::string first = first_line(result.out);
         throw Error(fmt::format("{} has changes that are not committed",
                                 first.substr(std::min<std::size_t>(3, first.size()))),
                     "nothing was written; commit or stash them first, or leave --commit out");

@@ -6,6 +6,8 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/git.hpp"
+#include "base/text.hpp"
 
 namespace wasmplug::release {
 namespace {
@@ -20,30 +22,12 @@ struct GitLogEntry {
 
 ProcessResult git(const std::filesystem::path& folder, std::vector<std::string> arguments,
                   Services& services, std::string input = {}) {
-    ProcessSpec spec;
-    spec.argv = {"git",
-                 "--no-pager",
-                 "--literal-pathspecs",
-                 "-c",
-                 "core.hooksPath=/dev/null",
-                 "-c",
-                 "core.fsmonitor=false",
-                 "-c",
-                 "log.showSignature=false"};
-    spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
-    spec.directory = folder;
-    // A hook that calls us sets the first three, relative to a folder that is not ours.
-    spec.env = {{"GIT_DIR", std::nullopt},           {"GIT_WORK_TREE", std::nullopt},
-                {"GIT_INDEX_FILE", std::nullopt},    {"GIT_OPTIONAL_LOCKS", "0"},
-                {"GIT_TERMINAL_PROMPT", "0"},        {"GIT_NO_LAZY_FETCH", "1"},
-                {"GIT_EXTERNAL_DIFF", std::nullopt}, {"LC_ALL", "C.UTF-8"}};
-    spec.input = std::move(input);
-    spec.output_limit = std::size_t{512} << 20;
-    return services.spawn(spec, services.cancel);
-}
-
-std::string first_line(const std::string& text) {
-    return text.substr(0, text.find('\n'));
+    arguments.insert(arguments.begin(), "--literal-pathspecs");
+    return run_git({.arguments = std::move(arguments),
+                    .folder = folder,
+                    .input = std::move(input),
+                    .may_fetch = false},
+                   services.spawn, services.cancel);
 }
 
 std::vector<std::string_view> split(std::string_view text, char separator) {

@@ -4,11 +4,14 @@
 #include <libdeflate.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/git.hpp"
 #include "base/hash.hpp"
+#include "base/text.hpp"
 #include "toolchain/sources.hpp"
 #include "wasm/loading.hpp"
 #include "wasm/strip.hpp"
@@ -30,10 +33,6 @@ std::uint64_t gzipped_size(const std::string& bytes) {
                                     out.size());
 }
 
-std::string first_line(const std::string& text) {
-    return text.substr(0, text.find('\n'));
-}
-
 // wasm-opt gains 7 % on Go's modules and takes 15 to 40 s for it: only when it is asked for.
 bool wants_wasm_opt(const Project& project, const BuildOptions& options) {
     return options.optimize && !options.debug && options.level != "0" &&
@@ -50,26 +49,31 @@ std::vector<std::string> wasm_opt_features() {
             "--enable-multivalue",  "--enable-reference-types"};
 }
 
-// What wasm-opt is called and how hard it is to try: "wasm-opt version 108 -Oz"; empty when it is
-// not to run, or not there.
-std::string optimiser(const Project& project, const BuildOptions& options,
-                      const BuildWorld& world) {
+struct Optimiser {
+    std::string version;  // "wasm-opt version 108"
+    std::string level;    // "-Oz"
+};
+
+std::string to_text(const std::optional<Optimiser>& optimiser) {
+    return optimiser ? optimiser->version + ' ' + optimiser->level : "";
+}
+
+// Nothing when wasm-opt is not to run, or not there.
+std::optional<Optimiser> optimiser(const Project& project, const BuildOptions& options,
+                                   const BuildWorld& world) {
     if (!wants_wasm_opt(project, options) || !first_program({"wasm-opt"}, world.environment)) {
-        return {};
+        return std::nullopt;
     }
     const std::string version = run_tool(
         {.argv = {"wasm-opt", "--version"}, .directory = {}, .env = {}, .keep_stdout = true},
         world);
-    return fmt::format("{} -O{}", first_line(version), options.level.empty() ? "z" : options.level);
+    return Optimiser{first_line(version), "-O" + (options.level.empty() ? "z" : options.level)};
 }
 
-std::string optimise(const fs::path& compiled, const std::string& by, const BuildWorld& world) {
-    if (by.empty()) {
-        return read_file(compiled);
-    }
+std::string optimise(const fs::path& compiled, const Optimiser& by, const BuildWorld& world) {
     const TemporaryDirectory folder;
     const fs::path result = folder.path() / "plugin.wasm";
-    ToolRun run{.argv = {"wasm-opt", by.substr(by.rfind(' ') + 1)}};
+    ToolRun run{.argv = {"wasm-opt", by.level}};
     const auto features = wasm_opt_features();
     run.argv.insert(run.argv.end(), features.begin(), features.end());
     run.argv.insert(run.argv.end(), {fs::absolute(compiled).string(), "-o", result.string()});
@@ -104,22 +108,22 @@ Built build(const Project& project, const BuildOptions& options, const BuildWorl
     return in_context(fmt::format("building {}", project.name), [&] {
         const fs::path compiled = compile(project, options, world);
         const std::string raw = read_file(compiled);
-        const std::string by = optimiser(project, options, world);
+        const auto by = optimiser(project, options, world);
         std::string module = read_file_if_there(project.module()).value_or("");
         const bool unchanged = !module.empty() && read_file_if_there(record_of(project)) ==
-                                                      record(raw, by, options, module);
+                                                      record(raw, to_text(by), options, module);
         if (unchanged) {
             // As new as its sources, which may have been saved without a change.
             fs::last_write_time(project.module(), fs::file_time_type::clock::now());
         } else {
-            module = optimise(compiled, by, world);
+            module = by ? optimise(compiled, *by, world) : raw;
             refuse_what_envoy_refuses(project, module);
             if (!options.debug) {
                 module = wasm::strip(module);
             }
             fs::create_directories(project.module().parent_path());
             write_file(project.module(), module);
-            write_file(record_of(project), record(raw, by, options, module));
+            write_file(record_of(project), record(raw, to_text(by), options, module));
         }
         return Built{.project = project,
                      .module = project.module(),
@@ -127,7 +131,7 @@ Built build(const Project& project, const BuildOptions& options, const BuildWorl
                      .compiled_size = raw.size(),
                      .size = module.size(),
                      .gzipped_size = gzipped_size(module),
-                     .optimised_by = by,
+                     .optimised_by = to_text(by),
                      .unchanged = unchanged,
                      .warnings = wasm::lint(wasm::read_module(module))};
     });
@@ -135,25 +139,36 @@ Built build(const Project& project, const BuildOptions& options, const BuildWorl
 
 std::vector<Project> changed_since(const std::vector<Project>& projects,
                                    const std::string& revision, const BuildWorld& world) {
+    const auto git = [&](const fs::path& folder, std::vector<std::string> words) {
+        return git_output({.arguments = std::move(words), .folder = folder}, world.spawn,
+                          world.cancel);
+    };
+    std::map<fs::path, std::vector<fs::path>> changed_below;
+    const auto changed_files = [&](const fs::path& root) -> const std::vector<fs::path>& {
+        const auto [found, is_new] = changed_below.try_emplace(root);
+        if (is_new) {
+            // --end-of-options: a revision is never taken for a flag. Both names of what was
+            // renamed.
+            const std::string names =
+                git(root,
+                    {"diff", "--name-only", "--no-renames", "-z", "--end-of-options", revision}) +
+                git(root, {"ls-files", "--others", "--exclude-standard", "-z"});
+            for (std::size_t at = 0; at < names.size();) {
+                const std::size_t end = names.find('\0', at);
+                found->second.push_back(root / names.substr(at, end - at));
+                at = end + 1;
+            }
+        }
+        return found->second;
+    };
     std::vector<Project> changed;
     for (const auto& project : projects) {
-        const auto git = [&](std::vector<std::string> words) {
-            words.insert(words.begin(), {"git", "-C", project.directory.string()});
-            return run_tool({.argv = std::move(words), .keep_stdout = true}, world);
-        };
-        const fs::path root = first_line(git({"rev-parse", "--show-toplevel"}));
-        // --end-of-options: a revision is never taken for a flag. Both names of what was renamed.
-        const std::string names =
-            git({"diff", "--name-only", "--no-renames", "-z", "--end-of-options", revision}) +
-            git({"ls-files", "--others", "--exclude-standard", "--full-name", "-z"});
         const Sources sources(project);
-        bool differs = false;
-        for (std::size_t at = 0; at < names.size() && !differs;) {
-            const std::string name = names.substr(at, names.find('\0', at) - at);
-            differs = sources.has(root / name);
-            at += name.size() + 1;
-        }
-        if (differs) {
+        // A library may lie anywhere below the root.
+        const auto& files =
+            changed_files(first_line(git(project.directory, {"rev-parse", "--show-toplevel"})));
+        if (std::any_of(files.begin(), files.end(),
+                        [&](const fs::path& file) { return sources.has(file); })) {
             changed.push_back(project);
         }
     }

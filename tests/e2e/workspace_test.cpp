@@ -152,6 +152,10 @@ TEST_F(Workspace, OfOneGoModuleHoldsAPluginForEachMain) {
         sandbox_.write(name + "/main.go", go_plugin("example.com/plugins/internal/shared"));
     }
     holds("auth", "cache", "main.go", "internal/shared/shared.go", "// more\n");
+    // A new file of the library, which git does not know yet, lies below neither plugin.
+    sandbox_.write("internal/shared/more.go", "package shared\n");
+    EXPECT_EQ(paths(build({"--changed-since", "HEAD"})),
+              (Paths{"auth/build/plugin.wasm", "cache/build/plugin.wasm"}));
 }
 
 TEST_F(Workspace, OfNpmHoldsItsPluginsAndNotThePackageThatTheyShare) {
