@@ -472,23 +472,52 @@ std::string github_summary(const Report& report) {
     return text;
 }
 
+namespace {
+
+Error unknown_format(std::string_view name, const std::vector<std::string_view>& names) {
+    return usage_error(
+        fmt::format("unknown report format '{}'", name),
+        fmt::format("use {} or {}", fmt::join(names.begin(), names.end() - 1, ", "), names.back()));
+}
+
+std::vector<std::string_view> format_names() {
+    std::vector<std::string_view> names;
+    for (const auto& known : formats) {
+        names.push_back(known.first);
+    }
+    return names;
+}
+
+}  // namespace
+
 ReportFormat parse_report_format(std::string_view name) {
     for (const auto& [known, format] : formats) {
         if (known == name) {
             return format;
         }
     }
-    throw usage_error(fmt::format("unknown report format '{}'", name),
-                      "use junit, tap, sarif, github or gitlab");
+    throw unknown_format(name, format_names());
+}
+
+std::pair<std::string, std::string> split_report_target(
+    std::string_view text, const std::vector<std::string_view>& names) {
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos || equals + 1 == text.size()) {
+        throw usage_error(
+            fmt::format("--report {} names no file", text),
+            fmt::format("write --report FORMAT=FILE, for example --report {0}=out.{0}",
+                        names.front()));
+    }
+    const auto format = text.substr(0, equals);
+    if (std::find(names.begin(), names.end(), format) == names.end()) {
+        throw unknown_format(format, names);
+    }
+    return {std::string(format), std::string(text.substr(equals + 1))};
 }
 
 std::pair<ReportFormat, std::string> parse_report_target(std::string_view text) {
-    const auto equals = text.find('=');
-    if (equals == std::string_view::npos || equals + 1 == text.size()) {
-        throw usage_error(fmt::format("--report {} names no file", text),
-                          "write --report FORMAT=FILE, for example --report sarif=out.sarif");
-    }
-    return {parse_report_format(text.substr(0, equals)), std::string(text.substr(equals + 1))};
+    auto [format, file] = split_report_target(text, format_names());
+    return {parse_report_format(format), std::move(file)};
 }
 
 }  // namespace wasmplug

@@ -75,7 +75,10 @@ std::string github_summary(const Report& report);
 // "junit", "tap", … ; throws usage_error with the names there are.
 ReportFormat parse_report_format(std::string_view name);
 
-// `--report FORMAT=FILE`. Throws usage_error for another shape.
+// `--report FORMAT=FILE`. Throws usage_error for another shape, and for a format that is not one of
+// `names`, of which there are two at least.
+std::pair<std::string, std::string> split_report_target(std::string_view text,
+                                                        const std::vector<std::string_view>& names);
 std::pair<ReportFormat, std::string> parse_report_target(std::string_view text);
 
 }  // namespace wasmplug

@@ -16,6 +16,7 @@
 
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "base/report.hpp"
 #include "commands/bench_load.hpp"
 #include "commands/command.hpp"
 #include "commands/test_files.hpp"
@@ -199,11 +200,8 @@ struct ReportFile {
 std::vector<ReportFile> report_files(const std::vector<std::string>& flags) {
     std::vector<ReportFile> files;
     for (const auto& flag : flags) {
-        const std::string format = flag.substr(0, flag.find('='));
-        if ((format != "html" && format != "json") || flag.size() <= format.size() + 1) {
-            throw usage_error(fmt::format("--report {} is neither html=FILE nor json=FILE", flag));
-        }
-        files.push_back({format == "json", flag.substr(format.size() + 1)});
+        auto [format, path] = split_report_target(flag, {"html", "json"});
+        files.push_back({format == "json", std::move(path)});
     }
     return files;
 }
@@ -257,8 +255,15 @@ ExitCode run_load(const BenchOptions& options, Services& services) {
         const auto subjects =
             options.subjects.empty() ? std::vector<std::string>{"."} : options.subjects;
         for (const auto& file : test_files_of(subjects)) {
-            auto each = load_in_envoy(options.load, options.envoy, file, options.module, services);
-            std::move(each.begin(), each.end(), std::back_inserter(result.comparisons));
+            try {
+                load_in_envoy(options.load, options.envoy, file, options.module, services,
+                              result.comparisons);
+            } catch (const Error&) {
+                // What was measured before Ctrl-C is shown.
+                if (!services.cancel.requested() || result.comparisons.empty()) {
+                    throw;
+                }
+            }
             if (services.cancel.requested()) {
                 break;
             }

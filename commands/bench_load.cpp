@@ -206,8 +206,10 @@ void check_load_flags(const LoadFlags& flags, bool loads) {
         throw usage_error("--header, --resolve, --ca-file and --between are for --url");
     }
     for (const auto& url : {flags.url, flags.baseline_url}) {
-        if (!url.empty() && !parse_url(url)) {
-            throw usage_error(fmt::format("'{}' is no http or https URL", url));
+        if (!url.empty()) {
+            plugintest::LiveTarget target;
+            target.url = url;
+            plugintest::check_target(target);
         }
     }
 }
@@ -230,16 +232,15 @@ LoadComparison load_urls(const LoadFlags& flags, Services& services) {
     return comparison;
 }
 
-std::vector<LoadComparison> load_in_envoy(const LoadFlags& flags, const std::string& envoy,
-                                          const std::string& file, const std::string& module,
-                                          Services& services) {
+void load_in_envoy(const LoadFlags& flags, const std::string& envoy, const std::string& file,
+                   const std::string& module, Services& services,
+                   std::vector<LoadComparison>& comparisons) {
     plugintest::ReadOptions options;
     if (!module.empty()) {
         options.module = module;
     }
     const auto tests = plugintest::read_test_file(file, options);
     const auto program = envoy::find_envoy(envoy, services.environment);
-    std::vector<LoadComparison> comparisons;
     for (const auto& bench : host::bench_cases(tests)) {
         std::string why;
         const auto exchange = host::bench_exchange(tests, bench, 1, why);
@@ -273,7 +274,6 @@ std::vector<LoadComparison> load_in_envoy(const LoadFlags& flags, const std::str
             break;
         }
     }
-    return comparisons;
 }
 
 }  // namespace wasmplug

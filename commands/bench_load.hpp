@@ -35,9 +35,10 @@ void check_load_flags(const LoadFlags& flags, bool loads);
 // was measured by then, and throw as Cancel::check when that is nothing.
 host::LoadComparison load_urls(const LoadFlags& flags, Services& services);
 
-// The file's exchanges through real Envoys, one with its plugins and one without.
-std::vector<host::LoadComparison> load_in_envoy(const LoadFlags& flags, const std::string& envoy,
-                                                const std::string& file, const std::string& module,
-                                                Services& services);
+// Adds the file's exchanges through real Envoys, one with its plugins and one without: what was
+// measured stays when the next one is interrupted and this throws.
+void load_in_envoy(const LoadFlags& flags, const std::string& envoy, const std::string& file,
+                   const std::string& module, Services& services,
+                   std::vector<host::LoadComparison>& comparisons);
 
 }  // namespace wasmplug

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "base/report.hpp"
 #include "base/semver.hpp"
 #include "base/time.hpp"
 #include "base/yaml_edit.hpp"
@@ -64,14 +65,14 @@ void refuse_overlaps(const Plan& plan, const RolloutStatus& status) {
     }
 }
 
-// Commits what was written, or says how it would.
+// Commits what was written, if that was asked for; else, if this `says`, tells how it would.
 void commit_or_say(const RolloutOptions& options, const std::vector<std::filesystem::path>& files,
-                   const std::string& message, Services& services) {
-    if (files.empty()) {
-        return;
-    }
+                   const std::string& message, bool says, Services& services) {
     if (options.commit) {
         return release::commit_files(files, message, services);
+    }
+    if (files.empty() || !says) {
+        return;
     }
     for (const auto& file : files) {
         services.out.note(file.string());
@@ -139,7 +140,24 @@ std::string message_for(const Plan& plan, const WaveStatus& wave, const RolloutS
                        status.waves.size(), wave.wave->name);
 }
 
-// Edits one wave. What changed is committed when that was asked for; else, if this `says`, told.
+// Before the first write of a step that commits. A wave is remembered in its targets, or where they
+// cannot hold that, in the plan.
+void refuse_what_a_person_changed(const RolloutOptions& options, const Plan& plan,
+                                  const WaveStatus& wave, Services& services) {
+    if (!options.commit) {
+        return;
+    }
+    std::vector<std::filesystem::path> files;
+    for (const auto& targets : wave.files) {
+        files.push_back(targets.path);
+    }
+    if (!release::keeps_records(wave)) {
+        files.emplace_back(plan.path);
+    }
+    release::refuse_uncommitted(files, services);
+}
+
+// Edits one wave.
 void edit_wave(const RolloutOptions& options, const Plan& plan, const WaveStatus& wave,
                const RolloutStatus& status, bool says, Services& services) {
     const auto files =
@@ -155,9 +173,7 @@ void edit_wave(const RolloutOptions& options, const Plan& plan, const WaveStatus
     services.out.step(fmt::format("wave {} \"{}\": changed {} of {}",
                                   &wave - status.waves.data() + 1, wave.wave->name,
                                   changed_files(files).size(), wave.targets));
-    if (says || options.commit) {
-        commit_or_say(options, changed_files(files), message_for(plan, wave, status), services);
-    }
+    commit_or_say(options, changed_files(files), message_for(plan, wave, status), says, services);
 }
 
 release::GateRecord record_of(const Plan& plan, const WaveStatus& wave, std::string answer,
@@ -189,6 +205,7 @@ const char* answer_word(Verdict::Answer answer) {
 // With `wait` a gate that is measured until somebody promotes is waited for.
 Verdict judge_wave_now(const RolloutOptions& options, const Plan& plan, const RolloutStatus& status,
                        const WaveStatus& wave, bool wait, Services& services) {
+    refuse_what_a_person_changed(options, plan, wave, services);
     const auto promoted = [&] {
         const auto record = release::remembered_gate(plan, wave, services.cancel);
         return record && record->answer == "promoted";
@@ -197,13 +214,14 @@ Verdict judge_wave_now(const RolloutOptions& options, const Plan& plan, const Ro
                                               plan.timeout, services)
                              .verdict;
     const char* word = answer_word(verdict.answer);
-    const bool says = !wait;
+    refuse_what_a_person_changed(options, plan, wave, services);  // while the gates were asked
     const auto written = release::remember_gate(
         plan, wave,
         record_of(plan, wave, word, verdict.reason, recording_of(options.record, services)),
         services.cancel);
-    if (written && (says || options.commit)) {
-        commit_or_say(options, {*written}, message_for(plan, wave, status) + " " + word, services);
+    if (written) {
+        commit_or_say(options, {*written}, message_for(plan, wave, status) + " " + word, !wait,
+                      services);
     }
     return verdict;
 }
@@ -220,6 +238,7 @@ ExitCode undo(const RolloutOptions& options, const Plan& plan, const std::string
             continue;
         }
         try {
+            refuse_what_a_person_changed(options, plan, *wave, services);
             const auto files = release::prepare_undo(plan, *wave, recording, services);
             release::write_steps(files, services);
             auto changed = changed_files(files);
@@ -233,12 +252,10 @@ ExitCode undo(const RolloutOptions& options, const Plan& plan, const std::string
                     changed.push_back(*written);
                 }
             }
-            if (says || options.commit) {
-                commit_or_say(
-                    options, changed,
-                    fmt::format("Roll back {} {}: wave {}", plan.name, plan.to, wave->wave->name),
-                    services);
-            }
+            commit_or_say(
+                options, changed,
+                fmt::format("Roll back {} {}: wave {}", plan.name, plan.to, wave->wave->name), says,
+                services);
         } catch (const Error& error) {
             if (error.code() == ExitCode::interrupted) {
                 throw;
@@ -304,16 +321,14 @@ ExitCode run_plan(const RolloutOptions& options, Services& services) {
 }
 
 ExitCode run_status(const RolloutOptions& options, Services& services) {
+    std::vector<std::pair<std::string, std::string>> reports;
+    for (const auto& report : options.reports) {
+        reports.push_back(split_report_target(report, {"svg", "mermaid"}));
+    }
     const Plan plan = open_plan(options);
     const StatusResult result{&plan, release::read_status(plan, services.cancel)};
-    for (const auto& report : options.reports) {
-        const std::size_t equals = report.find('=');
-        const std::string format = report.substr(0, equals);
-        if (equals == std::string::npos || (format != "svg" && format != "mermaid")) {
-            throw usage_error(
-                fmt::format("--report {} is neither svg=FILE nor mermaid=FILE", report));
-        }
-        write_file(report.substr(equals + 1), picture_of(result, format));
+    for (const auto& [format, file] : reports) {
+        write_file(file, picture_of(result, format));
     }
     if (!show_as(options.format, result, services.out)) {
         services.out.print(picture_of(result, options.format));
@@ -404,13 +419,14 @@ ExitCode remember(const RolloutOptions& options, const char* answer, const char*
     const Plan plan = open_plan(options);
     const RolloutStatus status = release::read_status(plan, services.cancel);
     const WaveStatus& wave = changed_wave(status, options.wave);
+    refuse_what_a_person_changed(options, plan, wave, services);
     const auto recording = recording_of(options.record, services);
     const auto written = release::remember_gate(
         plan, wave,
         record_of(plan, wave, answer, recording.why.empty() ? reason : recording.why, recording),
         services.cancel);
     if (written) {
-        commit_or_say(options, {*written}, message_for(plan, wave, status) + " " + answer,
+        commit_or_say(options, {*written}, message_for(plan, wave, status) + " " + answer, true,
                       services);
     }
     services.out.show(StatusResult{&plan, release::read_status(plan, services.cancel)});
@@ -431,6 +447,11 @@ ExitCode run_resume(const RolloutOptions& options, Services& services) {
 
 ExitCode run_abort(const RolloutOptions& options, Services& services) {
     const Plan plan = open_plan(options);
+    for (const auto& wave : release::read_status(plan, services.cancel).waves) {
+        if (wave.changed > 0) {
+            refuse_what_a_person_changed(options, plan, wave, services);
+        }
+    }
     return undo(options, plan, options.record.why.empty() ? "aborted" : options.record.why, true,
                 services);
 }

@@ -291,7 +291,7 @@ TestResult run_all(const TestOptions& options, Services& services) {
     if (!options.url.empty()) {
         const auto engine =
             plugintest::live_engine(target_of(options), services.send, services.cancel);
-        result.engine = options.url;
+        result.engine = display_url(options.url);
         for (const auto& file : files) {
             job.file = file;
             result.files.push_back(plugintest::run_here(job, engine, plugintest::client_visible));

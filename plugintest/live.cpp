@@ -93,9 +93,15 @@ HttpRequest live_request(const LiveTarget& target, const Message& message) {
 }
 
 void check_target(const LiveTarget& target) {
-    if (!parse_url(target.url)) {
-        throw usage_error(fmt::format("'{}' is no http or https URL", target.url),
-                          "write --url https://HOST[:PORT]");
+    const auto url = parse_url(target.url);
+    if (!url) {
+        throw usage_error(fmt::format("'{}' is no http or https URL", display_url(target.url)),
+                          "write https://HOST[:PORT]");
+    }
+    // It would stand in reports, and in what others see of the command line.
+    if (url->has_user) {
+        throw usage_error(fmt::format("the URL of {} holds a user or a password", url->origin()),
+                          "write --header 'authorization: ...'");
     }
 }
 

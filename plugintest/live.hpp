@@ -17,7 +17,7 @@ struct LiveTarget {
     TlsOptions tls;
 };
 
-// Throws usage_error when `target.url` is no http or https URL.
+// Throws usage_error when `target.url` is no http or https URL, or holds a password.
 void check_target(const LiveTarget& target);
 
 // The request of a test as `target` gets it: framing headers are left to the client.

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
+#include "tests/support/envoy.hpp"
 #include "tests/support/fault_server.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/sandbox.hpp"
@@ -109,6 +110,37 @@ TEST_F(BenchCommand, WritesAPageAndADocumentBesideTheText) {
     const auto document = nlohmann::json::parse(sandbox.read("load.json"));
     EXPECT_EQ(document["comparisons"][0]["subject"]["requests"], 8);
     EXPECT_EQ(document["interrupted"], false);
+}
+
+TEST_F(BenchCommand, ShowsWhatWasMeasuredBeforeItWasInterrupted) {
+    WASMPLUG_NEEDS_PROGRAM("clang");
+    WASMPLUG_NEEDS(envoy_binary().has_value(), "Envoy");
+    write_test();
+    sandbox.write("a.test.yaml", sandbox.read("a.test.yaml") +
+                                     "- name: again\n  request: {path: /}\n"
+                                     "  expect: {response: {status: 200}}\n");
+    // The third is the first of the second exchange.
+    const std::string starts = (sandbox.work() / "starts").string();
+    sandbox.add_script("counting-envoy", "echo >>" + starts + "\n[ $(wc -l <" + starts +
+                                             ") -ne 3 ] || kill -INT $PPID\nexec " +
+                                             envoy_binary()->string() + " \"$@\"\n");
+    const auto ran =
+        sandbox.run({"bench", "a.test.yaml", "--engine", "envoy", "--envoy", "counting-envoy",
+                     "--requests", "4", "--rounds", "2", "--concurrency", "1", "-o", "json"});
+    EXPECT_EQ(ran.exit_code, 130) << ran.err;
+    const auto document = nlohmann::json::parse(ran.out, nullptr, false);
+    ASSERT_TRUE(document.is_object()) << ran.out << ran.err;
+    EXPECT_EQ(document["interrupted"], true);
+    ASSERT_EQ(document["comparisons"].size(), 1U);
+    EXPECT_EQ(document["comparisons"][0]["name"], "passes through");
+}
+
+TEST_F(BenchCommand, WantsAFormatAndAFileForAReport) {
+    for (const std::string wrong : {"svg=a", "html=", "html"}) {
+        const auto refused = sandbox.run({"bench", "--url", quick.url(), "--report", wrong});
+        EXPECT_EQ(refused.exit_code, 2) << wrong;
+        EXPECT_NE(refused.err.find("hint: "), std::string::npos) << refused.err;
+    }
 }
 
 TEST_F(BenchCommand, SaysWhichExchangesABaselineDoesNotKnow) {

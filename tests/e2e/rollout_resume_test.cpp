@@ -267,6 +267,64 @@ TEST_F(CommittedRollout, LeavesChangesThatAreNotItsOwnOutOfACommit) {
     EXPECT_EQ(shell("git status --porcelain -uno"), "A  other\n");
 }
 
+TEST_F(CommittedRollout, CommitsAPersonsOwnEditsInNoStep) {
+    const std::string file = file_of(1, 0);
+    ASSERT_EQ(sandbox_.run({"rollout", "next", "plan.yaml", "--commit"}).exit_code, 0);
+    sandbox_.write(file, sandbox_.read(file) + "# mine\n");
+    const std::string mine = sandbox_.read(file);
+    const std::string commit = shell("git rev-parse HEAD");
+    for (const std::string step : {"pause", "resume", "gate", "promote", "run", "abort"}) {
+        const auto refused = sandbox_.run({"rollout", step, "plan.yaml", "--commit"});
+        EXPECT_EQ(refused.exit_code, 1) << step << refused.err;
+        EXPECT_NE(refused.err.find(file + " has changes that are not committed"), std::string::npos)
+            << step << refused.err;
+        EXPECT_EQ(sandbox_.read(file), mine) << step;
+        EXPECT_EQ(shell("git rev-parse HEAD"), commit) << step;
+    }
+    // Nor what was written while the gates were asked.
+    sandbox_.write("gate", "echo '# mine' >>" + file + "\nexit 1\n");
+    shell("git checkout -q deploy");
+    const auto late = sandbox_.run({"rollout", "run", "plan.yaml", "--commit"});
+    EXPECT_EQ(late.exit_code, 1) << late.err;
+    EXPECT_EQ(shell("git rev-parse HEAD"), commit);
+}
+
+TEST_F(CommittedRollout, CommitsTheFileThatALinkLeadsTo) {
+    const std::string file = file_of(1, 0);
+    shell("mkdir base && mv " + file + " base/auth.yaml && ln -s ../../base/auth.yaml " + file +
+          " && git add -A && git commit -q -m 'Share it'");
+    const std::string before = sandbox_.read("base/auth.yaml");
+    sandbox_.write("base/auth.yaml", before + "# mine\n");
+    const auto refused = sandbox_.run({"rollout", "next", "plan.yaml", "--commit"});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find("base/auth.yaml has changes that are not committed"),
+              std::string::npos)
+        << refused.err;
+    EXPECT_EQ(sandbox_.read("base/auth.yaml"), before + "# mine\n");
+    shell("git checkout -q base");
+    const auto committed = sandbox_.run({"rollout", "next", "plan.yaml", "--commit"});
+    EXPECT_EQ(committed.exit_code, 0) << committed.err;
+    EXPECT_EQ(shell("git status --porcelain -uno"), "");
+    EXPECT_NE(sandbox_.read("base/auth.yaml"), before);
+}
+
+TEST_F(CommittedRollout, FindsItsWorkTreeFromTheFilesInAHookToo) {
+    sandbox_.set("GIT_DIR", ".git");
+    const auto committed = sandbox_.run({"rollout", "next", "plan.yaml", "--commit"});
+    EXPECT_EQ(committed.exit_code, 0) << committed.err;
+    EXPECT_EQ(newest(), "Roll out auth 1.4.0: wave 1/3 wave-1\n");
+}
+
+TEST_F(CommittedRollout, LooksAtAllReportsBeforeItWritesOne) {
+    for (const std::string wrong : {"svg=", "svg", "html=b", "=b"}) {
+        const auto refused = sandbox_.run(
+            {"rollout", "status", "plan.yaml", "--report", "svg=a.svg", "--report", wrong});
+        EXPECT_EQ(refused.exit_code, 2) << wrong << refused.err;
+        EXPECT_NE(refused.err.find("hint: "), std::string::npos) << refused.err;
+        EXPECT_FALSE(sandbox_.exists("a.svg"));
+    }
+}
+
 TEST_F(CommittedRollout, NeedsAWorkTreeForACommitAndSaysSo) {
     shell("rm -rf .git");
     const auto refused = sandbox_.run({"rollout", "next", "plan.yaml", "--commit"});

@@ -126,5 +126,19 @@ TEST(CheckTarget, RefusesWhatIsNoUrl) {
     EXPECT_THROW(check_target(none), Error);
 }
 
+TEST(CheckTarget, RefusesAPasswordAndDoesNotRepeatIt) {
+    LiveTarget target;
+    for (const char* url : {"http://user:s3cret@h/", "htp://user:s3cret@h/"}) {
+        target.url = url;
+        try {
+            check_target(target);
+            ADD_FAILURE() << url << " was taken";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ExitCode::usage);
+            EXPECT_EQ(error.full_message().find("s3cret"), std::string::npos);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace wasmplug::plugintest
