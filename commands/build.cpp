@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,8 @@
 
 namespace wasmplug {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct BuildCommandOptions {
     std::vector<std::string> folders;
@@ -107,7 +111,7 @@ void build_and_test(const toolchain::Project& project, const toolchain::BuildOpt
         const toolchain::Built built = toolchain::build(project, options, build_world(services));
         services.out.step(
             fmt::format("built {} ({})", built.module.string(), format_size(built.size)));
-        const auto tests = find_files(project.directory, [](const std::filesystem::path& path) {
+        const auto tests = find_files(project.directory, [](const fs::path& path) {
             return path.filename().string().ends_with(".test.yaml");
         });
         if (!tests.empty()) {
@@ -127,40 +131,62 @@ void build_and_test(const toolchain::Project& project, const toolchain::BuildOpt
     }
 }
 
-bool is_below(const std::filesystem::path& path, const std::filesystem::path& folder) {
-    const auto relative = path.lexically_relative(folder);
-    return !relative.empty() && *relative.begin() != "..";
+// Nothing when a file that says what they are is broken, as one is that is being edited.
+std::optional<toolchain::Sources> sources_of(const toolchain::Project& project) {
+    try {
+        return toolchain::Sources(project);
+    } catch (const Error&) {
+        return std::nullopt;
+    }
 }
 
-// Until interrupted. A change of a file that is neither a source nor a test builds nothing.
-ExitCode watch_all(const std::vector<toolchain::Project>& projects,
-                   const toolchain::BuildOptions& options, Services& services) {
-    std::vector<std::filesystem::path> folders;
+std::vector<fs::path> folders_of(const std::vector<toolchain::Project>& projects) {
+    std::vector<fs::path> folders;
     for (const auto& project : projects) {
-        for (auto& folder : toolchain::Sources(project).folders()) {
+        const auto sources = sources_of(project);
+        for (auto& folder : sources ? sources->folders() : std::vector{project.directory}) {
             folders.push_back(std::move(folder));
         }
-        build_and_test(project, options, services);
     }
-    Watch watch(folders, [](const std::filesystem::path& folder) {
-        const std::string name = folder.filename().string();
-        return !name.starts_with('.') && name != "build" && name != "target" &&
-               name != "node_modules" && name != "dist";
+    return folders;
+}
+
+// A file that is neither a source nor a test concerns nobody. A project that cannot be understood
+// is built, which says why.
+bool is_concerned(const toolchain::Project& project, const std::vector<fs::path>& changed) {
+    const auto sources = sources_of(project);
+    return !sources || std::any_of(changed.begin(), changed.end(), [&](const fs::path& path) {
+        return sources->has(path) ||
+               (path.extension() == ".yaml" && is_below(path, project.directory));
     });
+}
+
+// Until interrupted. Watches before it builds: what is saved meanwhile is seen.
+ExitCode watch_all(const std::vector<toolchain::Project>& projects,
+                   const toolchain::BuildOptions& options, Services& services) {
+    std::vector<toolchain::Project> concerned = projects;
+    std::vector<fs::path> folders;
+    std::optional<Watch> watch;
     while (true) {
-        services.out.note("waiting for changes; Ctrl-C ends it");
-        const auto changed = watch.wait(services.cancel);
-        for (const auto& project : projects) {
-            const toolchain::Sources sources(project);
-            const bool concerned =
-                std::any_of(changed.begin(), changed.end(), [&](const auto& path) {
-                    return sources.has(path) ||
-                           (path.extension() == ".yaml" && is_below(path, project.directory));
+        // A library that came with the last change is watched too.
+        if (auto now = folders_of(projects); now != folders) {
+            folders = std::move(now);
+            watch.emplace(folders, [folders](const fs::path& folder) {
+                return std::none_of(folders.begin(), folders.end(), [&](const fs::path& root) {
+                    return is_below(folder, root) &&
+                           toolchain::is_made(folder.lexically_relative(root));
                 });
-            if (concerned) {
-                build_and_test(project, options, services);
-            }
+            });
         }
+        for (const auto& project : concerned) {
+            build_and_test(project, options, services);
+        }
+        services.out.note("waiting for changes; Ctrl-C ends it");
+        const auto changed = watch->wait(services.cancel);
+        concerned.clear();
+        std::copy_if(
+            projects.begin(), projects.end(), std::back_inserter(concerned),
+            [&](const toolchain::Project& project) { return is_concerned(project, changed); });
     }
 }
 

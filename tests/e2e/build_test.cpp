@@ -283,6 +283,13 @@ TEST(Build, WatchesUntilItIsInterrupted) {
     ASSERT_TRUE(hears("built tiny/build/plugin.wasm", 2)) << said;
     ASSERT_TRUE(hears("1 passed", 2)) << said;
     ASSERT_TRUE(hears("waiting for changes", 3)) << said;
+    // What a source starts to include is watched from then on.
+    sandbox.write("common/more.h", "int more();\n");
+    sandbox.write("tiny/src/more.cc", "#include \"../../common/more.h\"\n");
+    ASSERT_TRUE(hears("waiting for changes", 4)) << said;
+    sandbox.write("common/more.h", "int more() { return nowhere; }\n");
+    ASSERT_TRUE(hears("undeclared identifier 'nowhere'", 1)) << said;
+    ASSERT_TRUE(hears("waiting for changes", 5)) << said;
     ::kill(child.pid(), SIGINT);
     for (int tries = 0; tries < 6000 && !child.ended(); ++tries) {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
