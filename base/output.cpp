@@ -27,8 +27,8 @@ std::string paint(std::string_view sgr, std::string_view text, bool on) {
     return on ? fmt::format("\x1b[{}m{}\x1b[0m", sgr, text) : std::string(text);
 }
 
-void Output::print_document(const nlohmann::ordered_json& value) {
-    print(style_.format == Format::yaml ? yaml::write(value) : pretty_json(value));
+void Output::print_document(const nlohmann::ordered_json& value, Format format) {
+    print(format == Format::yaml ? yaml::write(value) : pretty_json(value));
 }
 
 void Output::print(std::string_view text) {

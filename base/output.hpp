@@ -43,8 +43,13 @@ class Output {
     // whose text wants colour or the width offers to_text(const Result&, const Output::Style&).
     template <class Result>
     void show(const Result& result) {
-        if (style_.format != Format::text) {
-            print_document(to_json(result));
+        show(result, style_.format);
+    }
+
+    template <class Result>
+    void show(const Result& result, Format format) {
+        if (format != Format::text) {
+            print_document(to_json(result), format);
         } else if constexpr (requires { to_text(result, style_); }) {
             print(to_text(result, style_));
         } else {
@@ -71,7 +76,7 @@ class Output {
     void stream(std::string_view text);
 
   private:
-    void print_document(const nlohmann::ordered_json& value);
+    void print_document(const nlohmann::ordered_json& value, Format format);
     void line(std::string_view label, std::string_view colour, std::string_view message);
     void clear_progress();
 

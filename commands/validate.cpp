@@ -156,7 +156,7 @@ void prepare(const ValidateOptions& options, Judgement& with, std::deque<Input>&
     settings.registry.retry.attempts = 3;  // a registry that is down is a finding, not a wait
     const auto ask = [&] {
         look_up(inputs, with.settings, settings, services, with.artefacts);
-        with.carried = carried_schemas(with.artefacts, services.out);
+        add_carried(with.artefacts, with.carried, services.out);
     };
     if (options.online) {
         ask();

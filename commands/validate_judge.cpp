@@ -24,8 +24,8 @@ const manifest::ConfigSchema* schema_for(const manifest::Object& object, const I
     }
     if (!with.carried.empty()) {
         const auto carried = with.carried.find(manifest::artefact_of(object).url);
-        if (carried != with.carried.end()) {
-            return &carried->second;
+        if (carried != with.carried.end() && carried->second) {
+            return &*carried->second;
         }
     }
     return input.schema.is_for(object) ? input.schema.schema : nullptr;
@@ -84,23 +84,30 @@ std::vector<manifest::DocumentResult> judge_to_mend(const yaml::File& file, cons
 
 }  // namespace
 
-CarriedSchemas carried_schemas(const release::Artefacts& artefacts, Output& out) {
-    CarriedSchemas schemas;
+void add_carried(const release::Artefacts& artefacts, CarriedSchemas& known, Output& out) {
     for (const auto& [url, facts] : artefacts) {
-        try {
-            if (!facts.config_schema_problem.empty()) {
-                throw Error(
-                    fmt::format("the schema in {}: {}", facts.name, facts.config_schema_problem));
+        if (facts.config_schema.empty() && facts.config_schema_problem.empty()) {
+            continue;
+        }
+        const auto [schema, is_new] = known.try_emplace(url);
+        if (!is_new) {
+            continue;
+        }
+        std::string problem;
+        if (!facts.config_schema_problem.empty()) {
+            problem = fmt::format("the schema in {}: {}", facts.name, facts.config_schema_problem);
+        } else {
+            try {
+                schema->second.emplace(
+                    manifest::carried_config_schema(facts.config_schema, facts.name));
+            } catch (const Error& error) {
+                problem = error.what();
             }
-            if (!facts.config_schema.empty()) {
-                schemas.emplace(url,
-                                manifest::carried_config_schema(facts.config_schema, facts.name));
-            }
-        } catch (const Error& error) {
-            out.note(fmt::format("pluginConfig is not judged by its image: {}", error.what()));
+        }
+        if (!problem.empty()) {
+            out.note("pluginConfig is not judged by its image: " + problem);
         }
     }
-    return schemas;
 }
 
 FileResult judge_source(const Input& input, const Judgement& with) {

@@ -34,8 +34,8 @@ struct FileResult {
     std::vector<std::string> not_judged;
 };
 
-// By url. Those that cannot be used are in the notes.
-using CarriedSchemas = std::map<std::string, manifest::ConfigSchema, std::less<>>;
+// By url; nothing for those that cannot be used.
+using CarriedSchemas = std::map<std::string, std::optional<manifest::ConfigSchema>, std::less<>>;
 
 // What all files are judged with.
 struct Judgement {
@@ -46,8 +46,9 @@ struct Judgement {
     bool only_ours = false;
 };
 
-// The schemas that images carry; a note for each that cannot be used.
-CarriedSchemas carried_schemas(const release::Artefacts& artefacts, Output& out);
+// Adds the schemas that images carry and `known` does not have yet; a note for each that cannot be
+// used.
+void add_carried(const release::Artefacts& artefacts, CarriedSchemas& known, Output& out);
 
 FileResult judge_source(const Input& input, const Judgement& with);
 

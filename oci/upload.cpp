@@ -123,8 +123,9 @@ bool Uploader::is_there_already(const Image& image, const std::vector<std::strin
     }
     const auto results = repository_.session->exchange(requests);
     const auto& error = results.front().error;
+    // Nobody is there: the uploads would only find that out again, each with tries of its own.
     if (error && error->kind() == HttpError::Kind::connect) {
-        throw *error;  // NOLINT(misc-throw-by-value-catch-by-reference): no pointer
+        throw *error;  // NOLINT(misc-throw-by-value-catch-by-reference): an optional's value
     }
     for (std::size_t i = 0; i < asked.size(); ++i) {
         asked[i]->ask = false;

@@ -53,7 +53,7 @@ TEST(Push, TakesSevenRequestsForALargerPlugin) {
     EXPECT_EQ(registry.count("HEAD", "/blobs/"), 1);
 }
 
-TEST(PushFaults, ARegistryThatNobodyRunsIsTriedOnlyOnce) {
+TEST(PushFaults, ARegistryThatNobodyRunsIsGivenUpAfterOneRoundOfTries) {
     std::string host;
     {
         const FakeRegistry gone;
