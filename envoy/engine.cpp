@@ -28,7 +28,8 @@ using namespace std::chrono_literals;
 // A stream that nothing moves for this long, beyond all delays of the case, is stuck. A machine
 // that is busy with something else may keep Envoy waiting for a second.
 constexpr auto idle = 2s;
-constexpr std::string_view idle_flag = "SI";  // %RESPONSE_FLAGS% of the idle timeout
+constexpr std::string_view idle_flag = "SI";               // %RESPONSE_FLAGS% of the idle timeout
+constexpr std::string_view metric_prefix = "wasmcustom.";  // of a plugin's own, among Envoy's
 // After a response: the plugin's on_log and on_done, calls that outlive their stream.
 constexpr auto linger = 60ms;
 
@@ -117,7 +118,7 @@ class Run {
         }
         seen.message = trap_;
         seen.metrics = metrics();
-        seen.unseen = {"shared_data", "queues", "limits"};
+        seen.unseen = unseen();
         for (const auto& entry : server_->log()) {
             if (entry.component == "wasm" && entry.by_worker &&
                 (entry.level == "trace" || plugin_words(entry))) {
@@ -158,7 +159,11 @@ class Run {
         for (const auto& name : test_.envoy.clusters_without_hosts) {
             bootstrap.clusters.push_back({.name = name});
         }
-        bootstrap.stream_idle_timeout = idle + longest_delay(test_);
+        // A test whose services are slower than its own limit waits for just that.
+        const auto longest = longest_delay(test_);
+        bootstrap.stream_idle_timeout = test_.envoy.stream_idle_timeout < longest
+                                            ? test_.envoy.stream_idle_timeout
+                                            : idle + longest;
         bootstrap.buffer_limit = static_cast<std::uint32_t>(test_.envoy.buffer_limit);
         bootstrap.trailers = true;
         bootstrap.access_log = true;
@@ -359,18 +364,53 @@ class Run {
         return reply;
     }
 
+    // What a test may expect and no Envoy shows.
+    std::vector<std::string> unseen() const {
+        std::vector<std::string> names{"shared_data", "queues", "limits",
+                                       // HTTP/1.1 does not carry it
+                                       "upstream_request.scheme", "calls.scheme"};
+        // Nobody is there to see what is asked of who refuses every connection.
+        if (std::any_of(test_.calls.begin(), test_.calls.end(), is_refusal)) {
+            names.emplace_back("calls");
+        }
+        // Of those Envoy tells quantiles, not how many samples there are.
+        for (const auto& name : histograms()) {
+            names.push_back("metrics." + name);
+        }
+        return names;
+    }
+
+    std::vector<std::string> histograms() const {
+        std::vector<std::string> names;
+        const auto stats =
+            parse_json(server_->admin("/stats?format=json&type=Histograms"), "Envoy's statistics");
+        for (const auto& one : stats.value("stats", nlohmann::ordered_json::array())) {
+            if (!one.contains("histograms")) {
+                continue;
+            }
+            for (const auto& each :
+                 one["histograms"].value("computed_quantiles", nlohmann::ordered_json::array())) {
+                const std::string name = each.value("name", "");
+                if (name.starts_with(metric_prefix)) {
+                    names.push_back(name.substr(metric_prefix.size()));
+                }
+            }
+        }
+        return names;
+    }
+
     // Plugin metrics are "wasmcustom.NAME" among the stats. What configuring counted three times
     // stays so: that is what a real Envoy shows.
     std::map<std::string, MetricValue> metrics() const {
         std::map<std::string, MetricValue> values;
-        constexpr std::string_view prefix = "wasmcustom.";
         const auto stats = parse_json(server_->admin("/stats?format=json&filter=^wasmcustom\\."),
                                       "Envoy's statistics");
         for (const auto& one : stats.value("stats", nlohmann::ordered_json::array())) {
             const std::string name = one.value("name", "");
-            if (name.starts_with(prefix) && one.contains("value") && one["value"].is_number()) {
-                values[name.substr(prefix.size())] = {.kind = MetricValue::Kind::counter,
-                                                      .value = one["value"].get<std::int64_t>()};
+            if (name.starts_with(metric_prefix) && one.contains("value") &&
+                one["value"].is_number()) {
+                values[name.substr(metric_prefix.size())] = {
+                    .kind = MetricValue::Kind::counter, .value = one["value"].get<std::int64_t>()};
             }
         }
         return values;
@@ -395,6 +435,13 @@ class Run {
     std::vector<Log> without_response_;
 };
 
+// Envoy takes the scheme from x-forwarded-proto, else from the connection, which has no TLS.
+bool can_arrive(const Message& request) {
+    const std::string scheme = first_header(request.headers, ":scheme");
+    return scheme.empty() || scheme == "http" ||
+           scheme == first_header(request.headers, "x-forwarded-proto");
+}
+
 }  // namespace
 
 std::optional<std::string> cannot_run(const Case& test) {
@@ -417,12 +464,18 @@ std::optional<std::string> cannot_run(const Case& test) {
         if (step.advance.count() > 0 || step.ticks > 0) {
             return "time cannot be advanced";
         }
+        if (step.request && !can_arrive(*step.request)) {
+            return "our client speaks HTTP/1.1 without TLS, so the scheme is http";
+        }
         if (step.push) {
             return "nothing can be pushed into a queue from outside";
         }
     }
     std::map<std::string, std::set<bool>> refusing;
     for (const auto& call : test.calls) {
+        if (call.matches_scheme) {
+            return "a call's scheme cannot be seen";
+        }
         if (call.reply.kind == CallReply::Kind::overflow) {
             return "a circuit breaker cannot be opened on request";
         }

@@ -90,12 +90,14 @@ struct CallTarget {
     std::string cluster;
     bool grpc = false;
     std::function<bool(const Message&)> matches;  // empty: every call
+    bool matches_scheme = false;                  // and looks at :scheme for that
     CallReply reply;
     std::optional<int> times;  // answers at most so often
 };
 
 struct Limits {
     std::uint64_t instructions = 500'000'000;  // per callback chain of one step
+    bool instructions_given = false;           // the test says so
     std::optional<std::uint64_t> memory;       // bytes, peak
     std::optional<std::uint64_t> host_calls;   // per step
 };
@@ -225,8 +227,9 @@ struct Observed {
     // "http_call.failed", "trap" …: situations that this case went through.
     std::map<std::string, std::uint64_t> situations;
     std::vector<std::string> exports;  // callbacks that the module offers
-    // What this engine cannot look at ("shared_data", "queues", "limits"): a test that expects
-    // something of it is skipped here, not passed.
+    // What this engine cannot look at ("shared_data", "queues", "limits", "calls", "calls.scheme",
+    // "upstream_request.scheme", "metrics.NAME"): a test that expects something of it is skipped
+    // here, not passed.
     std::vector<std::string> unseen;
     std::vector<std::string> trace;
     Cost cost;

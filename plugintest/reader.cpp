@@ -289,6 +289,7 @@ void read_limits(const Reading& reading, const Value& value, Limits& limits) {
         } else if (member.name == "instructions") {
             limits.instructions =
                 static_cast<std::uint64_t>(values.integer(member.value, member.name, 1, most));
+            limits.instructions_given = true;
         } else {
             limits.host_calls =
                 static_cast<std::uint64_t>(values.integer(member.value, member.name, 0, most));
@@ -396,6 +397,7 @@ std::vector<CallTarget> read_calls(const Reading& reading, const Value& value) {
                 call.grpc = values.boolean(member.value, "grpc");
             } else if (member.name == "match") {
                 call.matches = read_match(reading, member.value);
+                call.matches_scheme = member.value.node->find("scheme") != nullptr;
             } else if (member.name == "reply") {
                 call.reply = read_reply(reading, member.value);
             } else {

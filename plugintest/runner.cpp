@@ -75,22 +75,45 @@ void check_limits(const TestCase& test, const Observed& seen, std::vector<Failur
     }
 }
 
+bool names_scheme(const ExpectedMessage& message) {
+    return std::any_of(message.pseudo.begin(), message.pseudo.end(),
+                       [](const auto& each) { return each.first == ":scheme"; });
+}
+
 // The first thing that the test expects something of and the engine cannot look at, or nothing.
 const std::string* blind_spot(const TestCase& test, const Observed& seen) {
+    std::set<std::string, std::less<>> asked;
     const auto& limits = test.test.limits;
-    const std::pair<std::string_view, bool> expected[] = {
-        {"shared_data", !test.whole.shared_data.empty()},
-        {"queues", !test.whole.queues.empty()},
-        {"limits", limits.memory || limits.host_calls},
-    };
-    for (const auto& name : seen.unseen) {
-        for (const auto& [what, asked] : expected) {
-            if (asked && what == name) {
-                return &name;
+    if (limits.memory || limits.host_calls || limits.instructions_given) {
+        asked.insert("limits");
+    }
+    const auto ask = [&](const Expect& expect) {
+        if (!expect.shared_data.empty()) {
+            asked.insert("shared_data");
+        }
+        if (!expect.queues.empty()) {
+            asked.insert("queues");
+        }
+        for (const auto& metric : expect.metrics) {
+            asked.insert("metrics." + metric.first);
+        }
+        if (expect.upstream_request && names_scheme(*expect.upstream_request)) {
+            asked.insert("upstream_request.scheme");
+        }
+        for (const auto& call : expect.calls.value_or(std::vector<ExpectedCall>{})) {
+            if (names_scheme(call.message)) {
+                asked.insert("calls.scheme");
             }
         }
-    }
-    return nullptr;
+        if (expect.calls) {
+            asked.insert("calls");
+        }
+    };
+    ask(test.whole);
+    std::for_each(test.steps.begin(), test.steps.end(), ask);
+    const auto blind = std::find_if(seen.unseen.begin(), seen.unseen.end(),
+                                    [&](const auto& name) { return asked.contains(name); });
+    return blind == seen.unseen.end() ? nullptr : &*blind;
 }
 
 std::vector<Failure> judge(const TestCase& test, const Observed& seen) {

@@ -170,6 +170,11 @@ TEST(EnvoyEngine, SaysWhatARealEnvoyCannotBeTold) {
     EXPECT_FALSE(cannot_run(test));
     test.calls[1].reply.kind = plugintest::CallReply::Kind::refused;
     EXPECT_TRUE(cannot_run(test));
+    test = {};
+    test.steps.push_back({.request = plugintest::Message{.headers = {{":scheme", "https"}}}});
+    EXPECT_TRUE(cannot_run(test));
+    test.steps[0].request->headers.emplace_back("x-forwarded-proto", "https");
+    EXPECT_FALSE(cannot_run(test)) << "Envoy takes that for the scheme";
 }
 
 TEST(FindEnvoy, SaysHowToGetOne) {
