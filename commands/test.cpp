@@ -103,10 +103,18 @@ std::string failure_text(const std::string& file, const plugintest::Failure& fai
     return text;
 }
 
-std::string trace_text(const CaseResult& result) {
+// The beginning and the end, unless `whole`: what lies between fills screens and says little.
+std::string trace_text(const CaseResult& result, bool whole) {
+    constexpr std::size_t most = 200;
+    const auto& lines = result.trace;
+    const bool cut = !whole && lines.size() > most;
     std::string text = "    trace\n";
-    for (const auto& line : result.trace) {
-        text += indented(line, 6);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        if (cut && i == most / 2) {
+            text += fmt::format("      … {} more lines: --trace shows them\n", lines.size() - most);
+            i = lines.size() - most / 2;
+        }
+        text += indented(lines[i], 6);
     }
     return text;
 }
@@ -127,7 +135,7 @@ std::string case_text(const std::string& file, const CaseResult& result, bool tr
         text += failure_text(file, failure);
     }
     if (!result.trace.empty() && (trace || result.verdict == Verdict::failed)) {
-        text += trace_text(result);
+        text += trace_text(result, trace);
     }
     return text;
 }
@@ -204,7 +212,7 @@ Report report_of(const TestResult& result) {
         for (const auto& each : file.cases) {
             std::string detail = each.reason;
             if (each.verdict == Verdict::failed && !each.trace.empty()) {
-                detail += trace_text(each);
+                detail += trace_text(each, result.trace);
             }
             auto& item = add(each.name,
                              each.verdict == Verdict::passed    ? ReportCase::Outcome::passed

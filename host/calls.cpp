@@ -247,7 +247,8 @@ void Calls::schedule(Vm& vm, std::uint32_t root, std::uint32_t token, Kind kind,
     if (times_out(event.reply) && timeout_ms == 0) {
         return;  // no timeout: the answer never comes
     }
-    events_.push_back(std::move(event));
+    const auto when = std::pair(event.due, event.order);
+    events_.emplace(when, std::move(event));
 }
 
 Status Calls::http(Vm& vm, std::uint32_t root, HttpCall call, std::uint32_t& token) {
@@ -320,7 +321,8 @@ bool Calls::open(const Vm& vm, std::uint32_t token) const {
 void Calls::close(const Vm& vm, std::uint32_t token) {
     std::erase_if(streams_,
                   [&](const auto& stream) { return stream.vm == &vm && stream.token == token; });
-    std::erase_if(events_, [&](const auto& event) {
+    std::erase_if(events_, [&](const auto& each) {
+        const auto& event = each.second;
         return event.vm == &vm && event.token == token && event.kind != Kind::http;
     });
 }
@@ -370,30 +372,19 @@ Status Calls::grpc_cancel(const Vm& vm, std::uint32_t token) {
 }
 
 void Calls::forget(const Vm* vm) {
-    std::erase_if(events_, [&](const auto& event) { return event.vm == vm; });
+    std::erase_if(events_, [&](const auto& event) { return event.second.vm == vm; });
     std::erase_if(streams_, [&](const auto& stream) { return stream.vm == vm; });
 }
 
 std::optional<std::chrono::nanoseconds> Calls::next() const {
-    std::optional<std::chrono::nanoseconds> first;
-    for (const auto& event : events_) {
-        if (!first || event.due < *first) {
-            first = event.due;
-        }
-    }
-    return first;
+    return events_.empty() ? std::nullopt : std::optional(events_.begin()->first.first);
 }
 
 void Calls::deliver_next() {
-    const auto first =
-        std::min_element(events_.begin(), events_.end(), [](const auto& a, const auto& b) {
-            return std::pair(a.due, a.order) < std::pair(b.due, b.order);
-        });
-    if (first == events_.end()) {
+    if (events_.empty()) {
         return;
     }
-    const Event event = std::move(*first);
-    events_.erase(first);
+    const Event event = std::move(events_.extract(events_.begin()).mapped());
     world_.now = std::max(world_.now, event.due);
     if (event.vm->failed()) {
         return;  // a dead VM is never told

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -86,7 +87,7 @@ class Calls {
     void close(const Vm& vm, std::uint32_t token);
 
     World& world_;
-    std::vector<Event> events_;
+    std::map<std::pair<std::chrono::nanoseconds, std::uint64_t>, Event> events_;  // due, order
     std::vector<Stream> streams_;
     std::uint64_t next_order_ = 0;
 };

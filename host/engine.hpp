@@ -104,9 +104,10 @@ class Module {
     virtual const std::vector<Export>& exports() const = 0;
 
     // Every function import goes to `host` by its index in imports(); imported memories and
-    // tables are made. `trap` is set, and null returned, when the start function traps or the
-    // memory is too large.
-    virtual std::unique_ptr<Instance> instantiate(HostCall host, std::optional<Trap>& trap) = 0;
+    // tables are made. `trap` is set, and null returned, when the start function traps or needs
+    // more than `fuel` instructions, or the memory is too large.
+    virtual std::unique_ptr<Instance> instantiate(HostCall host, std::uint64_t fuel,
+                                                  std::optional<Trap>& trap) = 0;
 };
 
 // Null with `error` filled for what the interpreter cannot read.

@@ -175,7 +175,8 @@ class WabtModule final : public Module {
 
     const std::vector<Export>& exports() const override { return exports_; }
 
-    std::unique_ptr<Instance> instantiate(HostCall host, std::optional<Trap>& trap) override;
+    std::unique_ptr<Instance> instantiate(HostCall host, std::uint64_t fuel,
+                                          std::optional<Trap>& trap) override;
 
   private:
     friend class WabtInstance;
@@ -468,12 +469,14 @@ class WabtInstance final : public Instance {
     std::uint64_t fuel_end_ = ~std::uint64_t{0};
 };
 
-std::unique_ptr<Instance> WabtModule::instantiate(HostCall host, std::optional<Trap>& trap) {
+std::unique_ptr<Instance> WabtModule::instantiate(HostCall host, std::uint64_t fuel,
+                                                  std::optional<Trap>& trap) {
     if (too_large()) {
         trap = Trap{Trap::Kind::trap, "memory is larger than the host allows", {}};
         return nullptr;
     }
     auto instance = std::make_unique<WabtInstance>(*this, std::move(host));
+    instance->set_fuel(fuel);
     try {
         if (!instance->link(trap)) {
             return nullptr;

@@ -14,6 +14,12 @@
 namespace wasmplug::host {
 namespace {
 
+// A loop over host calls costs the host far more than the few instructions a round: what it may
+// ask of one step is bounded beside Limits::instructions. No plugin that ends comes near.
+constexpr std::uint64_t max_host_calls = 1'000'000;
+constexpr std::uint64_t max_boundary_bytes = std::uint64_t{256} << 20;
+constexpr std::uint64_t max_sent_calls = 10'000;
+
 using plugintest::Outcome;
 
 // Host and guest may call each other so deep: an allocator that allocates would take our stack.
@@ -109,14 +115,18 @@ std::optional<LoadFailure> Vm::start() {
         [this](std::size_t import, const std::uint64_t* arguments) {
             return host_call(import, arguments);
         },
-        trap);
+        world_.test.limits.instructions, trap);
     if (!instance_) {
         starting_ = false;
+        if (trap && trap->kind == Trap::Kind::out_of_fuel) {
+            fail("start", *trap);
+            return start_failure("Failed to create new Wasm instance");
+        }
         return LoadFailure{Outcome::load_failed,
                            fmt::format("Failed to create new Wasm instance ({})",
                                        trap ? v8_trap_text(trap->message) : "unknown")};
     }
-    instance_->set_fuel(world_.test.limits.instructions);
+    refuel();
     spend();
     std::optional<LoadFailure> failure;
     if (exports("_initialize")) {
@@ -147,7 +157,7 @@ LoadFailure Vm::start_failure(const char* last_line) const {
 }
 
 std::optional<LoadFailure> Vm::configure(const plugintest::Plugin& plugin) {
-    instance_->set_fuel(world_.test.limits.instructions);
+    refuel();
     const std::uint32_t id = next_context_++;
     Root root;
     root.plugin = &plugin;
@@ -190,7 +200,7 @@ void Vm::shut_down() {
     if (!instance_) {
         return;
     }
-    instance_->set_fuel(world_.test.limits.instructions);
+    refuel();
     for (auto root = roots_.rbegin(); root != roots_.rend(); ++root) {
         const auto done = callback("proxy_on_done", root->id, {});
         if (!done || *done != 0 || !exports("proxy_on_done")) {
@@ -286,12 +296,13 @@ void Vm::fail(const std::string& function, const Trap& trap) {
     if (failed()) {
         return;
     }
-    failure_ = trap.kind == Trap::Kind::out_of_fuel ? Outcome::out_of_fuel : Outcome::crash;
+    const bool endless = trap.kind == Trap::Kind::out_of_fuel || !used_up_.empty();
+    failure_ = endless ? Outcome::out_of_fuel : Outcome::crash;
     ++world_.situations["trap"];
     failure_message_ =
-        trap.kind == Trap::Kind::out_of_fuel
-            ? fmt::format("Function: {} did not end within {} instructions", function,
-                          world_.test.limits.instructions)
+        !used_up_.empty() ? fmt::format("Function: {} did not end within {}", function, used_up_)
+        : endless         ? fmt::format("Function: {} did not end within {} instructions", function,
+                                        world_.test.limits.instructions)
         : trap.kind == Trap::Kind::stopped_by_host
             ? fmt::format("Function: {} failed: Uncaught Error: {}", function, trap.message)
             : fmt::format("Function: {} failed: Uncaught {}", function, v8_trap_text(trap.message));
@@ -305,6 +316,13 @@ void Vm::fail(const std::string& function, const Trap& trap) {
             fmt::format("\n{:3}:  func[{}] - {}", i, index, name.empty() ? "?" : name);
     }
     world_.note(failure_message_);
+}
+
+void Vm::refuel() {
+    instance_->set_fuel(world_.test.limits.instructions);
+    calls_end_ = world_.cost.host_calls + max_host_calls;
+    bytes_end_ = world_.cost.boundary_bytes + max_boundary_bytes;
+    sent_calls_ = 0;
 }
 
 void Vm::spend() {
@@ -339,6 +357,17 @@ HostResult Vm::host_call(std::size_t index, const std::uint64_t* arguments) {
     const std::string name(import.name);
     ++world_.host_calls[name];
     ++world_.cost.host_calls;
+    if (name == "proxy_http_call" || name.starts_with("proxy_grpc_")) {
+        ++sent_calls_;
+    }
+    used_up_ = world_.cost.host_calls > calls_end_ ? fmt::format("{} host calls", max_host_calls)
+               : world_.cost.boundary_bytes > bytes_end_
+                   ? fmt::format("{} MiB to and from the host", max_boundary_bytes >> 20)
+               : sent_calls_ > max_sent_calls ? fmt::format("{} calls to services", max_sent_calls)
+                                              : "";
+    if (!used_up_.empty()) {
+        return {0, "no host call is left"};
+    }
     if (starting_ && !import.at_start) {
         return {0, "restricted_callback"};
     }

@@ -172,8 +172,8 @@ class Vm {
     // Whether the callback that returned last had asked for that.
     bool iteration_stopped() const { return last_stopped_; }
 
-    // A fresh allowance of instructions, for the next step.
-    void refuel() { instance_->set_fuel(world_.test.limits.instructions); }
+    // A fresh allowance of instructions, host calls and bytes, for the next step.
+    void refuel();
 
     // Delivers one event of a call to the root that made it.
     void deliver(const char* name, std::uint32_t root, std::initializer_list<std::uint64_t> rest,
@@ -230,6 +230,10 @@ class Vm {
     std::optional<plugintest::Outcome> failure_;
     std::string failure_message_;
     std::uint64_t counted_ = 0;  // instructions already in the world's cost
+    std::uint64_t calls_end_ = ~std::uint64_t{0};
+    std::uint64_t bytes_end_ = ~std::uint64_t{0};
+    std::uint64_t sent_calls_ = 0;  // of this step
+    std::string used_up_;  // which allowance of the host's was too small: "1000 host calls"
 };
 
 }  // namespace wasmplug::host

@@ -9,6 +9,8 @@ namespace wasmplug::host {
 namespace {
 constexpr std::uint32_t metric_type_mask = 3;  // the two low bits of an id are its type
 constexpr std::size_t max_trace_lines = 20'000;
+constexpr std::size_t max_trace_line = 2'000;  // bytes
+constexpr std::size_t max_trace_bytes = std::size_t{4} << 20;
 constexpr std::size_t max_log_bytes = std::size_t{8} << 20;
 }  // namespace
 
@@ -149,7 +151,9 @@ void World::log(int level, std::string_view text) {
         return;
     }
     if (tracing()) {
-        note(fmt::format("log {}: {}", plugintest::log_level_name(level), printable(text)));
+        // More than what note() keeps would be made readable for nothing.
+        note(fmt::format("log {}: {}", plugintest::log_level_name(level),
+                         printable(text.substr(0, max_trace_line + 1))));
     }
     if (logs == nullptr) {
         return;
@@ -166,14 +170,26 @@ void World::log(int level, std::string_view text) {
 }
 
 void World::note(const std::string& line) {
-    if (!tracing() || unheard > 0 || trace.size() > max_trace_lines) {
+    if (!tracing() || unheard > 0) {
         return;
     }
-    if (trace.size() == max_trace_lines) {
+    if (trace.size() == max_trace_lines || trace_bytes_ > max_trace_bytes) {
         trace.push_back("… (the trace is cut here)");
+        trace_is_full_ = true;
         return;
     }
-    trace.push_back(std::string(static_cast<std::size_t>(depth) * 2, ' ') + line);
+    std::string text(static_cast<std::size_t>(depth) * 2, ' ');
+    if (line.size() <= max_trace_line) {
+        text += line;
+    } else {
+        std::size_t kept = max_trace_line;
+        while (kept > 0 && (static_cast<unsigned char>(line[kept]) & 0xC0U) == 0x80) {
+            --kept;  // between two characters
+        }
+        text += line.substr(0, kept) + "…";
+    }
+    trace_bytes_ += text.size();
+    trace.push_back(std::move(text));
 }
 
 std::uint32_t World::random() {

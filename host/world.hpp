@@ -112,7 +112,8 @@ class World {
     // Trace lines are indented by how deep host and guest call each other.
     void note(const std::string& line);
 
-    bool tracing() const { return test.trace; }
+    // No longer once the trace is full: what would be written costs time as well.
+    bool tracing() const { return test.trace && !trace_is_full_; }
 
     int depth = 0;
     int unheard = 0;  // over 0: what runs is no VM that a test speaks of, and is not noted
@@ -122,6 +123,8 @@ class World {
     std::string next_request_id();
 
   private:
+    std::size_t trace_bytes_ = 0;
+    bool trace_is_full_ = false;
     std::uint64_t seed_ = 0x9E3779B97F4A7C15U;
     std::uint32_t next_request_ = 1;
 };

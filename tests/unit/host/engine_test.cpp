@@ -25,7 +25,7 @@ class Engine : public testing::Test {
             [this](std::size_t, const std::uint64_t* arguments) {
                 return on_call ? on_call(arguments) : HostResult{};
             },
-            trap);
+            start_fuel, trap);
         return true;
     }
 
@@ -36,6 +36,7 @@ class Engine : public testing::Test {
     std::unique_ptr<Module> module;
     std::unique_ptr<Instance> instance;
     std::optional<Trap> trap;
+    std::uint64_t start_fuel = ~std::uint64_t{0};
     std::string error;
     std::function<HostResult(const std::uint64_t*)> on_call;
 };
@@ -135,6 +136,15 @@ TEST_F(Engine, MetersTheStartFunction) {
     EXPECT_FALSE(instance);
     ASSERT_TRUE(trap);
     EXPECT_EQ(trap->message, "unreachable executed");
+}
+
+TEST_F(Engine, StopsAStartFunctionThatDoesNotEnd) {
+    start_fuel = 100'000;
+    WASMPLUG_NEEDS(load("(module (func $s (loop $l (br $l))) (start $s) (func (export \"f\")))"),
+                   "wat2wasm");
+    EXPECT_FALSE(instance);
+    ASSERT_TRUE(trap);
+    EXPECT_EQ(trap->kind, Trap::Kind::out_of_fuel);
 }
 
 TEST_F(Engine, GivesImportedMemoriesAndTables) {

@@ -23,7 +23,8 @@ class Data : public testing::Test {
         module = LoadedModule::load(read_file(*path), false, failure);
         if (module) {
             instance = module->module().instantiate(
-                [](std::size_t, const std::uint64_t*) { return HostResult{}; }, trap);
+                [](std::size_t, const std::uint64_t*) { return HostResult{}; }, ~std::uint64_t{0},
+                trap);
         }
         return true;
     }
