@@ -281,6 +281,11 @@ void AtomicFile::commit() {
     sync_folder(folder());
 }
 
+std::filesystem::path absolute_folder_of(std::string_view file) {
+    std::error_code ignored;
+    return std::filesystem::absolute(file, ignored).lexically_normal().parent_path();
+}
+
 void write_file(const fs::path& path, std::string_view bytes, unsigned mode) {
     AtomicFile file(path, mode);
     file.write(bytes);

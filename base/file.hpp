@@ -126,8 +126,12 @@ class TemporaryDirectory {
     std::filesystem::path path_;
 };
 
+// Where `file` stands, absolute and without "." or "..". The file need not be there.
+std::filesystem::path absolute_folder_of(std::string_view file);
+
 // The regular files below `root` (itself when it is one) that `wanted` accepts, as FileWalk
-// gives them; of folders those that `entered` accepts, when it is given.
+// gives them; of folders those that `entered` accepts, when it is given. Throws Error for a folder
+// that may not be read.
 std::vector<std::filesystem::path> find_files(
     const std::filesystem::path& root,
     const std::function<bool(const std::filesystem::path&)>& wanted,

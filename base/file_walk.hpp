@@ -12,7 +12,7 @@ namespace wasmplug {
 // The regular files below a folder, one by one, so that a tree of any size is walked in the memory
 // of its deepest branch. A folder's entries come in the order of their names; hidden folders,
 // `node_modules` and `target` are left out when nothing else says which are entered. Links to files
-// are followed, links to folders are not; a folder that may not be read is passed over.
+// are followed, links to folders are not.
 class FileWalk {
   public:
     using Entered = std::function<bool(const std::string& folder)>;
@@ -20,7 +20,8 @@ class FileWalk {
     // Throws Error when `root` cannot be read.
     explicit FileWalk(const std::string& root, Entered entered = {});
 
-    // The next file whose name (without its folder) `wanted` accepts; nothing at the end.
+    // The next file whose name (without its folder) `wanted` accepts; nothing at the end. Throws
+    // Error for a folder that may not be read; the next call goes on behind it.
     template <class Wanted>
     std::optional<std::string> next(const Wanted& wanted) {
         while (auto file = next_file()) {

@@ -33,11 +33,7 @@ struct HttpClient::Impl {
 
     CURL* take_handle() {
         if (idle.empty()) {
-            CURL* easy = curl().easy_init();
-            if (easy == nullptr) {
-                throw Error("out of memory");
-            }
-            return easy;
+            return new_easy();
         }
         CURL* easy = idle.back();
         idle.pop_back();

@@ -150,6 +150,10 @@ std::optional<Url> parse_url(std::string_view text);
 // throws HttpError when it is no http or https URL.
 std::string resolve_url(std::string_view base, std::string_view reference);
 
+// RFC 3986, section 2.1: every byte that is neither unreserved (section 2.3) nor in `also_plain`
+// becomes %XX.
+std::string percent_encoded(std::string_view text, std::string_view also_plain = {});
+
 // Adds "key=value" with the right "?" or "&"; the value is percent-encoded but for ":" and "/".
 std::string with_query(std::string url, std::string_view key, std::string_view value);
 

@@ -179,7 +179,7 @@ struct HttpLoad::Impl {
         Slot& slot = slots.emplace_back();
         slot.transfer.request = &request;
         slot.transfer.url = request.url;
-        slot.transfer.easy = curl().easy_init();
+        slot.transfer.easy = new_easy();
         prepare(slot.transfer, user_agent);
         CURL* easy = slot.transfer.easy;
         curl().easy_setopt(easy, CURLOPT_PRIVATE, &slot);
@@ -215,6 +215,9 @@ struct HttpLoad::Impl {
             run.samples.push_back({.latency = Clock::now() - slot->begun,
                                    .status = code == CURLE_OK ? static_cast<int>(status) : 0});
             if (code != CURLE_OK && run.error.empty()) {
+                curl_off_t connected = 0;  // microseconds until it was
+                curl().easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+                slot->transfer.connected = connected > 0;
                 run.error = error_of(slot->transfer, code).what();
             }
             curl().multi_remove_handle(loop.multi(), easy);

@@ -258,6 +258,14 @@ CURLM* new_multi() {
     return multi;
 }
 
+CURL* new_easy() {
+    CURL* easy = curl().easy_init();
+    if (easy == nullptr) {
+        throw Error("out of memory");
+    }
+    return easy;
+}
+
 void prepare(HttpTransfer& transfer, const std::string& user_agent) {
     const HttpRequest& request = *transfer.request;
     CURL* easy = transfer.easy;
@@ -324,6 +332,10 @@ HttpError error_of(const HttpTransfer& transfer, CURLcode code) {
         case CURLE_COULDNT_CONNECT:
             return {Kind::connect, "cannot connect to " + host + ": " + detail};
         case CURLE_OPERATION_TIMEDOUT:
+            if (transfer.connected) {
+                return {Kind::stall, host + " gave no whole answer within " +
+                                         format_duration(transfer.request->stall_timeout)};
+            }
             return {Kind::timeout, host + " did not accept a connection within " +
                                        format_duration(transfer.request->connect_timeout)};
         case CURLE_PEER_FAILED_VERIFICATION:

@@ -40,6 +40,9 @@ struct HttpTransfer {
 // A loop of libcurl's, which is set up at the first one. Throws Error when it cannot start.
 CURLM* new_multi();
 
+// Throws Error when there is no memory for it.
+CURL* new_easy();
+
 // Sets everything on `easy` for the current hop and starts the transfer's watch; the handle is
 // reset first.
 void prepare(HttpTransfer& transfer, const std::string& user_agent);

@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/json_schema_state.hpp"
+#include "base/terminal.hpp"
 
 namespace wasmplug {
 namespace {
@@ -24,12 +25,6 @@ constexpr std::uint64_t work_of_a_schema = 20;
 constexpr std::uint64_t instructions_a_step = 32;
 constexpr std::size_t issues_limit = 1000;
 constexpr std::size_t values_shown = 12;
-
-std::size_t code_points(const std::string& text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
-    }));
-}
 
 bool is_integer(const Json& value) {
     return value.is_number_integer() ||
@@ -145,6 +140,11 @@ class JsonSchema::Walk {
         return std::pair(verdict, unsure);
     }
 
+    // For a message; nothing when nobody will read it, for that is most of a silent walk's work.
+    std::string shown(const Json& value) const {
+        return issues_ == nullptr ? std::string() : wasmplug::shown(value);
+    }
+
     static const Json* get(const Json& schema, const char* key) {
         const auto found = schema.find(key);
         return found == schema.end() ? nullptr : &*found;
@@ -155,7 +155,7 @@ class JsonSchema::Walk {
         return std::find(values.begin(), values.end(), value) != values.end();
     }
 
-    static std::string listed(const Json& values) {
+    std::string listed(const Json& values) const {
         std::string list;
         std::size_t count = 0;
         for (const auto& one : values) {
@@ -171,9 +171,8 @@ class JsonSchema::Walk {
         bool good = true;
         if (const auto* type = get(schema, "type")) {
             const auto types = type->is_array() ? *type : Json::array({*type});
-            const bool known = std::any_of(types.begin(), types.end(), [&](const Json& one) {
-                return one.is_string() && has_type(value, one);
-            });
+            const bool known = std::any_of(types.begin(), types.end(),
+                                           [&](const Json& one) { return has_type(value, one); });
             if (!known) {
                 std::string list;
                 for (const auto& one : types) {
@@ -198,10 +197,8 @@ class JsonSchema::Walk {
         }
         bool good = true;
         const auto limit = [&](const char* key, const auto& fits, std::string_view words) {
-            if (const auto* bound = get(schema, key); bound != nullptr && bound->is_number()) {
-                if (!fits(value, *bound)) {
-                    good = say(path, fmt::format("{} {} {}", shown(value), words, shown(*bound)));
-                }
+            if (const auto* bound = get(schema, key); bound != nullptr && !fits(value, *bound)) {
+                good = say(path, fmt::format("{} {} {}", shown(value), words, shown(*bound)));
             }
         };
         limit(

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 
 #include "base/error.hpp"
 
@@ -47,21 +49,113 @@ std::string unescaped(std::string text) {
     return plain;
 }
 
-// Keywords whose value is a schema, a list of schemas, or a map of them.
-constexpr std::array one_schema = {"items",
-                                   "additionalItems",
-                                   "contains",
-                                   "propertyNames",
-                                   "additionalProperties",
-                                   "not",
-                                   "if",
-                                   "then",
-                                   "else",
-                                   "unevaluatedItems",
-                                   "unevaluatedProperties"};
-constexpr std::array schema_lists = {"allOf", "anyOf", "oneOf", "prefixItems", "items"};
-constexpr std::array schema_maps = {
-    "properties", "patternProperties", "dependentSchemas", "definitions", "$defs", "dependencies"};
+bool is_text(const Json& value) {
+    return value.is_string();
+}
+
+bool is_texts(const Json& value) {
+    return value.is_array() && std::ranges::all_of(value, is_text);
+}
+
+bool is_number(const Json& value) {
+    return value.is_number();
+}
+
+bool is_positive(const Json& value) {
+    return value.is_number() && value.get<double>() > 0;
+}
+
+bool is_count(const Json& value) {
+    return value.is_number() && value.get<double>() >= 0 &&
+           std::trunc(value.get<double>()) == value.get<double>();
+}
+
+bool is_flag(const Json& value) {
+    return value.is_boolean();
+}
+
+bool is_list(const Json& value) {
+    return value.is_array();
+}
+
+bool is_type(const Json& value) {
+    constexpr std::array types = {"object", "array",  "string", "boolean",
+                                  "null",   "number", "integer"};
+    return value.is_string() && std::ranges::find(types, value) != types.end();
+}
+
+bool is_type_or_types(const Json& value) {
+    return is_type(value) || (value.is_array() && std::ranges::all_of(value, is_type));
+}
+
+bool is_requirements(const Json& value) {
+    return value.is_object() && std::ranges::all_of(value, is_texts);
+}
+
+// Keywords that hold no schema, and what they hold (2020-12 validation, section 6).
+struct Leaf {
+    const char* keyword;
+    bool (*fits)(const Json&);
+    const char* wanted;
+};
+
+constexpr std::array leaves{
+    Leaf{"type", is_type_or_types, "type"},
+    Leaf{"enum", is_list, "list"},
+    Leaf{"minimum", is_number, "number"},
+    Leaf{"maximum", is_number, "number"},
+    Leaf{"exclusiveMinimum", is_number, "number"},
+    Leaf{"exclusiveMaximum", is_number, "number"},
+    Leaf{"multipleOf", is_positive, "number above 0"},
+    Leaf{"minLength", is_count, "count"},
+    Leaf{"maxLength", is_count, "count"},
+    Leaf{"pattern", is_text, "text"},
+    Leaf{"minItems", is_count, "count"},
+    Leaf{"maxItems", is_count, "count"},
+    Leaf{"uniqueItems", is_flag, "true or false"},
+    Leaf{"minContains", is_count, "count"},
+    Leaf{"maxContains", is_count, "count"},
+    Leaf{"minProperties", is_count, "count"},
+    Leaf{"maxProperties", is_count, "count"},
+    Leaf{"required", is_texts, "list of names"},
+    Leaf{"dependentRequired", is_requirements, "mapping to lists of names"},
+    Leaf{"$ref", is_text, "text"},
+    Leaf{"$anchor", is_text, "text"},
+    Leaf{"$dynamicAnchor", is_text, "text"},
+};
+
+// Keywords that hold schemas (2020-12 core, section 10; older drafts' beside them).
+enum class Branch {
+    schema,
+    list,
+    schema_or_list,
+    mapping,
+    schema_or_names_mapping,
+};
+
+constexpr std::array<std::pair<const char*, Branch>, 21> branches{{
+    {"items", Branch::schema_or_list},
+    {"prefixItems", Branch::list},
+    {"additionalItems", Branch::schema},
+    {"contains", Branch::schema},
+    {"properties", Branch::mapping},
+    {"patternProperties", Branch::mapping},
+    {"propertyNames", Branch::schema},
+    {"additionalProperties", Branch::schema},
+    {"allOf", Branch::list},
+    {"anyOf", Branch::list},
+    {"oneOf", Branch::list},
+    {"not", Branch::schema},
+    {"if", Branch::schema},
+    {"then", Branch::schema},
+    {"else", Branch::schema},
+    {"unevaluatedItems", Branch::schema},
+    {"unevaluatedProperties", Branch::schema},
+    {"dependentSchemas", Branch::mapping},
+    {"dependencies", Branch::schema_or_names_mapping},
+    {"$defs", Branch::mapping},
+    {"definitions", Branch::mapping},
+}};
 
 }  // namespace
 
@@ -119,43 +213,59 @@ void JsonSchema::State::learn(const Json& schema, std::string base, int depth) {
         base = resolved(base, id->get<std::string>());
         known[base.ends_with('#') ? base.substr(0, base.size() - 1) : base] = &schema;
     }
-    bases[&schema] = base;
+    if (!bases.emplace(&schema, base).second) {
+        return;
+    }
+    in_order.push_back(&schema);
+    check_leaves(schema);
     for (const char* key : {"$anchor", "$dynamicAnchor"}) {
         if (const auto anchor = schema.find(key); anchor != schema.end()) {
             known[resolved(base, "#" + anchor->get<std::string>())] = &schema;
         }
     }
-    if (const auto one = schema.find("pattern"); one != schema.end() && one->is_string()) {
+    if (const auto one = schema.find("pattern"); one != schema.end()) {
         learn_pattern(*one);
     }
     learn_children(schema, base, depth + 1);
 }
 
+void JsonSchema::State::check_leaves(const Json& schema) const {
+    for (const auto& leaf : leaves) {
+        if (const auto found = schema.find(leaf.keyword);
+            found != schema.end() && !leaf.fits(*found)) {
+            refuse(fmt::format("{}: {} is no {}", leaf.keyword, shown(*found), leaf.wanted));
+        }
+    }
+}
+
 void JsonSchema::State::learn_children(const Json& schema, const std::string& base, int depth) {
-    for (const char* key : one_schema) {
-        if (const auto one = schema.find(key); one != schema.end() && !one->is_array()) {
-            learn(*one, base, depth);
-        }
-    }
-    for (const char* key : schema_lists) {
-        if (const auto list = schema.find(key); list != schema.end() && list->is_array()) {
-            for (const auto& one : *list) {
-                learn(one, base, depth);
-            }
-        }
-    }
-    for (const char* key : schema_maps) {
-        const auto map = schema.find(key);
-        if (map == schema.end() || !map->is_object()) {
+    for (const auto& [key, branch] : branches) {
+        const auto found = schema.find(key);
+        if (found == schema.end()) {
             continue;
         }
-        for (const auto& [name_of_one, one] : map->items()) {
-            if (std::string_view(key) == "patternProperties") {
-                learn_pattern(name_of_one);
-            }
-            if (!one.is_array()) {
+        const bool is_one =
+            branch == Branch::schema || (branch == Branch::schema_or_list && !found->is_array());
+        if (is_one) {
+            learn(*found, base, depth);
+            continue;
+        }
+        const bool in_list = branch == Branch::list || branch == Branch::schema_or_list;
+        if (in_list ? !found->is_array() : !found->is_object()) {
+            refuse(fmt::format("{}: {} is no {} of schemas", key, shown(*found),
+                               in_list ? "list" : "mapping"));
+        }
+        for (const auto& one : *found) {
+            if (branch != Branch::schema_or_names_mapping || !one.is_array()) {
                 learn(one, base, depth);
+            } else if (!is_texts(one)) {
+                refuse(fmt::format("{}: {} is no list of names", key, shown(one)));
             }
+        }
+    }
+    if (const auto found = schema.find("patternProperties"); found != schema.end()) {
+        for (const auto& member : found->items()) {
+            learn_pattern(member.key());
         }
     }
 }
@@ -169,29 +279,18 @@ void JsonSchema::State::learn() {
 // Every reference leads somewhere: said when the schema is read, not when a value needs it. It may
 // lead to what stands under no keyword of ours, and that has references of its own.
 void JsonSchema::State::learn_references() {
-    for (std::size_t done = 0; done < bases.size();) {
-        done = bases.size();
-        const std::vector<std::pair<const Json*, std::string>> now(bases.begin(), bases.end());
-        for (const auto& [schema, base] : now) {
-            if (schema->contains("$dynamicRef") || schema->contains("$recursiveRef")) {
-                refuse("$dynamicRef is for schemas of schemas, and not understood here");
-            }
-            const auto ref = schema->find("$ref");
-            if (ref == schema->end()) {
-                continue;
-            }
-            const auto& found = target(*schema, *ref);
-            if (!found.is_boolean() && !bases.contains(&found)) {
-                learn(found, base, 0);
-            }
+    for (std::size_t i = 0; i < in_order.size(); ++i) {  // learn() adds to it
+        const Json& schema = *in_order[i];
+        if (schema.contains("$dynamicRef") || schema.contains("$recursiveRef")) {
+            refuse("$dynamicRef is for schemas of schemas, and not understood here");
+        }
+        if (const auto ref = schema.find("$ref"); ref != schema.end()) {
+            learn(target(schema, *ref), bases.at(&schema), 0);
         }
     }
 }
 
 const Json& JsonSchema::State::target(const Json& schema, const Json& ref) const {
-    if (!ref.is_string()) {
-        refuse("a $ref is no text");
-    }
     const auto base = bases.find(&schema);
     const auto full = resolved(base == bases.end() ? "" : base->second, ref);
     if (const auto found = known.find(full); found != known.end()) {

@@ -30,7 +30,8 @@ struct JsonSchema::State {
     std::string name;
     bool old = false;                          // up to draft-07: $ref hides what stands beside it
     std::map<std::string, const Json*> known;  // by absolute name
-    std::map<const Json*, std::string> bases;
+    std::map<const Json*, std::string> bases;  // of every schema in it
+    std::vector<const Json*> in_order;         // those, as they were found
     std::map<std::string, Pattern> patterns;
     std::uint64_t pattern_size = 0;  // of all of them
     std::vector<std::string> not_judged;
@@ -46,6 +47,7 @@ struct JsonSchema::State {
   private:
     void learn_references();
     void learn(const Json& schema, std::string base, int depth);
+    void check_leaves(const Json& schema) const;
     void learn_children(const Json& schema, const std::string& base, int depth);
     void learn_pattern(const std::string& text);
 };

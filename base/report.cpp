@@ -12,8 +12,10 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "base/http.hpp"
 #include "base/json.hpp"
 #include "base/terminal.hpp"
+#include "base/xml.hpp"
 
 namespace wasmplug {
 namespace {
@@ -30,43 +32,6 @@ constexpr std::array<std::pair<std::string_view, ReportFormat>, 5> formats = {{
     {"github", ReportFormat::github},
     {"gitlab", ReportFormat::gitlab},
 }};
-
-// XML 1.0 has no spelling at all for most control characters, nor for U+FFFE and U+FFFF, and a
-// document with a byte that is no UTF-8 is not read at all.
-std::string xml(std::string_view text) {
-    auto shown = printable(text);
-    for (const std::string_view never : {"\xEF\xBF\xBE", "\xEF\xBF\xBF"}) {
-        for (auto at = shown.find(never); at != std::string::npos; at = shown.find(never, at)) {
-            shown.replace(at, never.size(), "?");
-        }
-    }
-    std::string escaped;
-    for (const char c : shown) {
-        switch (c) {
-            case '&':
-                escaped += "&amp;";
-                break;
-            case '<':
-                escaped += "&lt;";
-                break;
-            case '>':
-                escaped += "&gt;";
-                break;
-            case '"':
-                escaped += "&quot;";
-                break;
-            case '\n':
-                escaped += "&#10;";
-                break;
-            case '\t':
-                escaped += "&#9;";
-                break;
-            default:
-                escaped += c;
-        }
-    }
-    return escaped;
-}
 
 std::string at(const ReportPlace& place) {
     if (place.line == 0) {
@@ -142,20 +107,21 @@ std::string junit(const Report& report) {
         body += fmt::format(
             "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\" "
             "time=\"{}\">\n",
-            xml(name), cases.size(), count(cases, Outcome::failed), count(cases, Outcome::skipped),
-            seconds(time(cases)));
+            xml_escaped(name), cases.size(), count(cases, Outcome::failed),
+            count(cases, Outcome::skipped), seconds(time(cases)));
         for (const auto* item : cases) {
             body += fmt::format("    <testcase name=\"{}\" classname=\"{}\" time=\"{}\"",
-                                xml(item->name), xml(item->type), seconds(item->time, 6));
-            const auto text = xml(all_lines(*item));
+                                xml_escaped(item->name), xml_escaped(item->type),
+                                seconds(item->time, 6));
+            const auto text = xml_escaped(all_lines(*item));
             if (item->outcome == Outcome::failed) {
                 body += fmt::format(
                     ">\n      <failure message=\"{}\" type=\"{}\">{}</failure>\n    </testcase>\n",
-                    xml(headline(*item)),
-                    xml(worst(*item) == nullptr ? "failure" : worst(*item)->rule), text);
+                    xml_escaped(headline(*item)),
+                    xml_escaped(worst(*item) == nullptr ? "failure" : worst(*item)->rule), text);
             } else if (item->outcome == Outcome::skipped) {
                 body += fmt::format(">\n      <skipped message=\"{}\"/>\n    </testcase>\n",
-                                    xml(headline(*item)));
+                                    xml_escaped(headline(*item)));
             } else if (!item->findings.empty()) {
                 body +=
                     fmt::format(">\n      <system-out>{}</system-out>\n    </testcase>\n", text);
@@ -230,20 +196,6 @@ std::string relative_path(const std::string& file) {
     return path.lexically_normal().generic_string();
 }
 
-std::string uri(const std::string& file) {
-    std::string escaped;
-    for (const char c : relative_path(file)) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (std::isalnum(byte) != 0 ||
-            std::string_view("-._~/").find(c) != std::string_view::npos) {
-            escaped += c;
-        } else {
-            escaped += fmt::format("%{:02X}", byte);
-        }
-    }
-    return escaped;
-}
-
 // Independent of the line, so that an edit above does not make an old finding new. The same
 // finding twice in one file is told apart by its number.
 class Fingerprints {
@@ -292,8 +244,9 @@ std::string sarif(const Report& report) {
     auto results = ordered_json::array();
     Fingerprints fingerprint;
     for_each_finding(report, [&](const ReportCase& item, const ReportFinding& finding) {
-        ordered_json physical = {
-            {"artifactLocation", {{"uri", uri(finding.place.file)}, {"uriBaseId", "%SRCROOT%"}}}};
+        ordered_json physical = {{"artifactLocation",
+                                  {{"uri", percent_encoded(relative_path(finding.place.file), "/")},
+                                   {"uriBaseId", "%SRCROOT%"}}}};
         const auto& place = finding.place;
         ordered_json region = {{"startLine", std::max<std::size_t>(place.line, 1)}};
         if (place.column > 0) {

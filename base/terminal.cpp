@@ -249,6 +249,11 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+std::size_t code_points(std::string_view text) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
+}
+
 std::string valid_utf8(std::string_view text) {
     std::string valid;
     while (!text.empty()) {

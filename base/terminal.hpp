@@ -42,6 +42,9 @@ std::string wrap(std::string_view text, std::size_t width, std::size_t indent = 
 // Everything that came from outside passes here before a person sees it.
 std::string printable(std::string_view text);
 
+// Of UTF-8.
+std::size_t code_points(std::string_view text);
+
 // Each byte that is not UTF-8 becomes U+FFFD, as Go's encoding/json writes it.
 std::string valid_utf8(std::string_view text);
 

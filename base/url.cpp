@@ -108,32 +108,35 @@ std::string resolve_url(std::string_view base, std::string_view reference) {
     return out;
 }
 
-std::string with_query(std::string url, std::string_view key, std::string_view value) {
-    const auto encode = [&url](std::string_view text) {
-        constexpr std::string_view plain = "-._~:/";
-        constexpr std::string_view digits = "0123456789ABCDEF";
-        for (const char c : text) {
-            const auto byte = static_cast<unsigned char>(c);
-            const bool alnum =
-                (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-            if (alnum || plain.find(c) != std::string_view::npos) {
-                url += c;
-            } else {
-                url += '%';
-                url += digits[byte >> 4U];
-                url += digits[byte & 15U];
-            }
+std::string percent_encoded(std::string_view text, std::string_view also_plain) {
+    constexpr std::string_view plain = "-._~";
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        const bool alnum =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (alnum || plain.find(c) != std::string_view::npos ||
+            also_plain.find(c) != std::string_view::npos) {
+            out += c;
+        } else {
+            out += '%';
+            out += digits[byte >> 4U];
+            out += digits[byte & 15U];
         }
-    };
+    }
+    return out;
+}
+
+std::string with_query(std::string url, std::string_view key, std::string_view value) {
     const std::size_t question = url.find('?');
     if (question == std::string::npos) {
         url += '?';
     } else if (question + 1 != url.size() && !url.ends_with('&')) {
         url += '&';
     }
-    encode(key);
-    url += '=';
-    encode(value);
+    url += percent_encoded(key, ":/") + '=';
+    url += percent_encoded(value, ":/");
     return url;
 }
 

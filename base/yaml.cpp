@@ -101,7 +101,7 @@ void collect_duplicates(const Node& mapping, std::vector<Duplicate>& into) {
     visit_entries(mapping, [&](const Entry& entry) {
         const auto [first, is_new] = seen.try_emplace(typed_key(entry.key), &entry.key);
         if (!is_new) {
-            into.push_back({entry.key, *first->second});
+            into.push_back({entry.key, *first->second, mapping});
         }
     });
 }

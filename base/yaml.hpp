@@ -63,25 +63,11 @@ class Node;
 class Path;
 struct Entry;
 
-// The items of a sequence, in order. Empty for anything else.
-class Items {
+// Children of one node, in order, and how many there are.
+template <class Iterator>
+class Children {
   public:
-    class Iterator {
-      public:
-        explicit Iterator(const Node* at) : at_(at) {}
-
-        const Node& operator*() const { return *at_; }
-
-        const Node* operator->() const { return at_; }
-
-        Iterator& operator++();
-        bool operator==(const Iterator&) const = default;
-
-      private:
-        const Node* at_;
-    };
-
-    Items(const Node* first, const Node* end, std::size_t count)
+    Children(const Node* first, const Node* end, std::size_t count)
         : first_(first), end_(end), count_(count) {}
 
     Iterator begin() const { return Iterator(first_); }
@@ -97,38 +83,39 @@ class Items {
     const Node* end_;
     std::size_t count_;
 };
+
+class ItemIterator {
+  public:
+    explicit ItemIterator(const Node* at) : at_(at) {}
+
+    const Node& operator*() const { return *at_; }
+
+    const Node* operator->() const { return at_; }
+
+    ItemIterator& operator++();
+    bool operator==(const ItemIterator&) const = default;
+
+  private:
+    const Node* at_;
+};
+
+class EntryIterator {
+  public:
+    explicit EntryIterator(const Node* at) : at_(at) {}
+
+    Entry operator*() const;
+    EntryIterator& operator++();
+    bool operator==(const EntryIterator&) const = default;
+
+  private:
+    const Node* at_;
+};
+
+// The items of a sequence. Empty for anything else.
+using Items = Children<ItemIterator>;
 
 // The entries of a mapping as they are written: merge keys and duplicates are among them.
-class Entries {
-  public:
-    class Iterator {
-      public:
-        explicit Iterator(const Node* at) : at_(at) {}
-
-        Entry operator*() const;
-        Iterator& operator++();
-        bool operator==(const Iterator&) const = default;
-
-      private:
-        const Node* at_;
-    };
-
-    Entries(const Node* first, const Node* end, std::size_t count)
-        : first_(first), end_(end), count_(count) {}
-
-    Iterator begin() const { return Iterator(first_); }
-
-    Iterator end() const { return Iterator(end_); }
-
-    std::size_t size() const { return count_; }
-
-    bool empty() const { return count_ == 0; }
-
-  private:
-    const Node* first_;
-    const Node* end_;
-    std::size_t count_;
-};
+using Entries = Children<EntryIterator>;
 
 // One value. Nodes belong to a File, stay where they are while any copy of it lives, and cannot
 // be copied. Everything but kind(), range() and the other accounts of how it is written looks
@@ -229,8 +216,8 @@ class Node {
   private:
     friend class Builder;
     friend struct NodeAllocator;
-    friend class Items::Iterator;
-    friend class Entries::Iterator;
+    friend class ItemIterator;
+    friend class EntryIterator;
 
     Node() = default;
     Node(Node&&) = default;
@@ -257,16 +244,16 @@ struct Entry {
     const Node& value;
 };
 
-inline Items::Iterator& Items::Iterator::operator++() {
+inline ItemIterator& ItemIterator::operator++() {
     at_ += at_->extent_;
     return *this;
 }
 
-inline Entry Entries::Iterator::operator*() const {
+inline Entry EntryIterator::operator*() const {
     return {*at_, *(at_ + at_->extent_)};
 }
 
-inline Entries::Iterator& Entries::Iterator::operator++() {
+inline EntryIterator& EntryIterator::operator++() {
     at_ += at_->extent_;
     at_ += at_->extent_;
     return *this;
@@ -331,7 +318,8 @@ struct Problem {
 // A key that appears twice: Kubernetes takes the last, its strict decoder refuses.
 struct Duplicate {
     const Node& key;
-    const Node& first;  // the key that it repeats
+    const Node& first;    // the key that it repeats
+    const Node& mapping;  // that they stand in
 };
 
 struct Limits {

@@ -8,12 +8,6 @@
 namespace wasmplug::yaml {
 namespace {
 
-std::size_t code_points(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80;
-    }));
-}
-
 // Part of a long line (a minified JSON file is one) that a person can still look at: the bytes
 // from `at` on and some before, cut at code points.
 Range window(std::string_view line, std::size_t at) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/output.hpp"
+#include "base/xml.hpp"
 
 namespace wasmplug {
 namespace {
@@ -29,18 +30,6 @@ std::string to_mermaid(const StatusResult& result) {
         text += i == 0 ? "" : fmt::format("  w{} --> w{}\n", i - 1, i);
     }
     return text;
-}
-
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        out += c == '<'   ? "&lt;"
-               : c == '>' ? "&gt;"
-               : c == '&' ? "&amp;"
-               : c == '"' ? "&quot;"
-                          : std::string(1, c);
-    }
-    return out;
 }
 
 // Dark enough for white text on it.
@@ -83,7 +72,7 @@ std::string to_svg(const StatusResult& result) {
         "height=\"{1}\" font-family=\"sans-serif\" font-size=\"14\">\n"
         "<rect width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n"
         "<text x=\"{2}\" y=\"28\" fill=\"#1f2328\">{3}</text>\n",
-        all, top + height + margin, margin, escaped(title));
+        all, top + height + margin, margin, xml_escaped(title));
     for (std::size_t i = 0; i < waves.size(); ++i) {
         const auto& wave = waves[i];
         const std::size_t x = margin + i * (width + gap);
@@ -97,15 +86,15 @@ std::string to_svg(const StatusResult& result) {
         text += fmt::format(
             "<g><title>{}</title><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"6\" "
             "fill=\"{}\"/>",
-            escaped(reason_of(wave).empty() ? std::string(release::to_string(wave.state))
-                                            : reason_of(wave)),
+            xml_escaped(reason_of(wave).empty() ? std::string(release::to_string(wave.state))
+                                                : reason_of(wave)),
             x, top, width, height, colour_of(wave.state));
         std::size_t y = top + 24;
         for (const auto& line :
              {wave.wave->name, changed_of(wave), std::string(release::to_string(wave.state))}) {
             text += fmt::format(
                 "<text x=\"{}\" y=\"{}\" fill=\"#ffffff\" text-anchor=\"middle\">{}</text>", middle,
-                y, escaped(line));
+                y, xml_escaped(line));
             y += 20;
         }
         text += "</g>\n";

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/output.hpp"
+#include "base/xml.hpp"
 #include "host/bench.hpp"
 #include "host/page.hpp"
 
@@ -58,11 +59,11 @@ std::string table(const std::vector<BenchFigures>& figures) {
     }
     html += "</tr>\n";
     for (const auto& each : figures) {
-        html += fmt::format("<tr><td>{}<br/><small>{}</small></td>", escaped(each.name),
-                            escaped(each.file));
+        html += fmt::format("<tr><td>{}<br/><small>{}</small></td>", xml_escaped(each.name),
+                            xml_escaped(each.file));
         if (!each.failure.empty()) {
             html += fmt::format("<td colspan=\"{}\" class=\"bad\">{}</td></tr>\n",
-                                std::size(titles), escaped(first_line(each.failure)));
+                                std::size(titles), xml_escaped(first_line(each.failure)));
             continue;
         }
         for (const auto& title : titles) {
@@ -112,7 +113,7 @@ std::string bars(const Title& title, const std::vector<BenchFigures>& figures,
         };
         html += fmt::format(
             "<div class=\"bar\"><span>{}</span><div class=\"track\">{}{}</div><b>{}</b></div>\n",
-            escaped(each.name), bar("", value), was ? bar(" class=\"old\"", *was) : "",
+            xml_escaped(each.name), bar("", value), was ? bar(" class=\"old\"", *was) : "",
             value_text(title, value, was));
     }
     return html;
@@ -130,8 +131,8 @@ std::string bench_page(const std::vector<BenchFigures>& figures,
     if (!verdicts.empty()) {
         html += "<h2 class=\"bad\">Over budget or baseline</h2>\n<ul class=\"bad\">\n";
         for (const auto& verdict : verdicts) {
-            html += fmt::format("<li>{}: {}</li>\n", escaped(verdict.name),
-                                escaped(first_line(verdict.text)));
+            html += fmt::format("<li>{}: {}</li>\n", xml_escaped(verdict.name),
+                                xml_escaped(first_line(verdict.text)));
         }
         html += "</ul>\n";
     }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/xml.hpp"
 #include "host/load.hpp"
 #include "host/page.hpp"
 
@@ -121,7 +122,7 @@ std::string row(const char* colour, const std::string& name, const LoadFigures& 
     std::string html = fmt::format(
         "<tr><td style=\"border-left:.4rem solid var(--{})\">{}</td><td>{}</td>"
         "<td{}>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.0f}/s</td>",
-        colour, escaped(name), figures.requests, figures.failed > 0 ? " class=\"bad\"" : "",
+        colour, xml_escaped(name), figures.requests, figures.failed > 0 ? " class=\"bad\"" : "",
         figures.failed, shown_ms(figures.p50_ms), shown_ms(figures.p90_ms),
         shown_ms(figures.p99_ms), figures.rate);
     if (cpu_us) {
@@ -142,7 +143,7 @@ std::string figures_table(const LoadComparison& each) {
     html += "</table></div>\n";
     for (const auto* figures : {&each.subject, each.baseline ? &*each.baseline : nullptr}) {
         if (figures != nullptr && !figures->error.empty()) {
-            html += fmt::format("<p class=\"bad\">{}</p>\n", escaped(figures->error));
+            html += fmt::format("<p class=\"bad\">{}</p>\n", xml_escaped(figures->error));
         }
     }
     return html;
@@ -196,14 +197,14 @@ std::string load_page(const std::vector<LoadComparison>& comparisons,
     if (!over.empty()) {
         html += "<h2 class=\"bad\">Over the baseline</h2>\n<ul class=\"bad\">\n";
         for (const auto& reason : over) {
-            html += fmt::format("<li>{}</li>\n", escaped(reason));
+            html += fmt::format("<li>{}</li>\n", xml_escaped(reason));
         }
         html += "</ul>\n";
     }
     for (const auto& each : comparisons) {
         if (!each.name.empty()) {
-            html += fmt::format("<h2>{}<br/><small>{}</small></h2>\n", escaped(each.name),
-                                escaped(each.file));
+            html += fmt::format("<h2>{}<br/><small>{}</small></h2>\n", xml_escaped(each.name),
+                                xml_escaped(each.file));
         }
         html += figures_table(each) + differences_table(each) + charts(each);
     }

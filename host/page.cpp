@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/xml.hpp"
+
 namespace wasmplug::host {
 namespace {
 
@@ -29,26 +31,12 @@ th:first-child,td:first-child{min-width:9rem;overflow-wrap:anywhere}
 
 }  // namespace
 
-std::string escaped(const std::string& text) {
-    std::string html;
-    for (const char c : text) {
-        html += c == '&'   ? "&amp;"
-                : c == '<' ? "&lt;"
-                : c == '>' ? "&gt;"
-                : c == '"' ? "&quot;"
-                : static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t'
-                    ? " "
-                    : std::string(1, c);
-    }
-    return html;
-}
-
 std::string page(const std::string& title, const std::string& body) {
     return fmt::format(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n<meta "
         "name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n<title>{0}</title>\n"
         "<style>{1}</style></head>\n<body><h1>{0}</h1>\n{2}</body></html>\n",
-        escaped(title), style, body);
+        xml_escaped(title), style, body);
 }
 
 }  // namespace wasmplug::host

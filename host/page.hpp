@@ -5,9 +5,6 @@
 // What the pages that `bench` writes have in common.
 namespace wasmplug::host {
 
-// As text between tags or in an attribute.
-std::string escaped(const std::string& text);
-
 // A whole document around `body`, which begins below the title; nothing in it is loaded from
 // elsewhere, and it follows the reader's choice of light or dark.
 std::string page(const std::string& title, const std::string& body);

@@ -193,7 +193,7 @@ PluginUrl read_anew(std::string_view text) {
 
 }  // namespace
 
-const PluginUrl& read_plugin_url(std::string_view text) {
+PluginUrl read_plugin_url(std::string_view text) {
     // Every layer asks about the same url, one after the other.
     thread_local std::string last_text;
     thread_local PluginUrl last = read_anew(last_text);

@@ -43,7 +43,6 @@ struct PluginUrl {
 // Judges by the rules of the newest release; the CEL rule and the webhook's have been the same
 // since 1.20. Sources: CRD of istio.io/api; validateWasmPluginURL in
 // pkg/config/validation/validation.go; pilot/pkg/model/extensions.go; pkg/wasm/imagefetcher.go.
-// What it returns is there until this thread reads another url: copy what is kept.
-const PluginUrl& read_plugin_url(std::string_view url);
+PluginUrl read_plugin_url(std::string_view url);
 
 }  // namespace wasmplug::istio

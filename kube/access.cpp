@@ -118,7 +118,9 @@ std::string server_version(const ClusterContext& context, const Send& send, cons
         return fmt::format("answers {}", response.status);
     }
     const auto document = parse_json(response.body, request.url);
-    return document.is_object() ? document.value("gitVersion", "answers") : "answers";
+    const auto version = document.is_object() ? document.find("gitVersion") : document.end();
+    return version != document.end() && version->is_string() ? version->get<std::string>()
+                                                             : "answers";
 }
 
 }  // namespace wasmplug::kube

@@ -22,7 +22,7 @@ std::string reason(const Placement& plugin, const Placement* before, std::string
     const auto priority =
         plugin.priority ? fmt::format("priority {}", *plugin.priority) : "no priority";
     if (before == nullptr || before->phase != plugin.phase) {
-        return fmt::format("{}", priority);
+        return priority;
     }
     if (before->priority != plugin.priority) {
         return fmt::format("{}: higher runs first, unset last", priority);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/json.hpp"
 #include "istio/plugin_url.hpp"
 #include "manifest/layers.hpp"
@@ -73,10 +74,11 @@ std::vector<std::string> check_config(const Object& object, const ConfigSchema& 
     try {
         issues = schema.schema.check(value);
     } catch (const Error& error) {
-        if (!schema.carried) {
-            throw;
+        if (schema.carried) {
+            not_judged.emplace_back(error.what());
+        } else {
+            findings.add("WP114", {}, key_range(*payload, "pluginConfig"), error.what());
         }
-        not_judged.emplace_back(error.what());
     }
     for (const auto& issue : issues) {
         const auto* node = written ? config->at(issue.path) : nullptr;
@@ -137,12 +139,7 @@ SchemaInForce ConfigSchemas::of(std::string_view file) {
     auto known = by_name_.find(name);
     if (known == by_name_.end()) {
         known = by_name_.emplace(name, Folder()).first;
-        std::error_code ignored;
-        auto path = fs::absolute(name, ignored).lexically_normal();
-        if (!path.has_filename() && path.has_relative_path()) {
-            path = path.parent_path();  // "a/" is "a"
-        }
-        known->second = look_at(path);
+        known->second = look_at(absolute_folder_of(file));
     }
     const auto& [project, is_own] = known->second;
     return project == nullptr

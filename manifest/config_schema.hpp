@@ -31,9 +31,10 @@ ConfigSchema carried_config_schema(std::string_view text, const std::string& ima
 // The same file as one line of JSON, for an image to carry. Throws Error for what is no schema.
 std::string config_schema_text(const std::filesystem::path& file);
 
-// WP114 for each thing that the schema does not allow, at its place. A missing pluginConfig is
-// judged as an empty one. Returns what could not be judged, a sentence each: patterns that we do
-// not match, and schemas of images that take too much work.
+// WP114 for each thing that the schema does not allow, at its place, and for a schema of the user's
+// own that goes round in circles or takes too much work. A missing pluginConfig is judged as an
+// empty one. Returns what could not be judged, a sentence each: patterns that we do not match, and
+// such schemas of images.
 std::vector<std::string> check_config(const Object& object, const ConfigSchema& schema,
                                       Findings& findings);
 
@@ -48,7 +49,8 @@ struct SchemaInForce {
 // config.schema.json beside a plugin.yaml, which makes the folder a plugin's project. It is for
 // that plugin.yaml, and in the folder and those below (deploy/prod/…) for manifests of the same
 // plugin: whose image has the same name, as the last part of its repository, as one in plugin.yaml.
-// The nearest project counts, and none above the root of the work tree.
+// The nearest project counts, and none above the root of the work tree; without one, any above:
+// unlike a policy it speaks of its own plugin only.
 class ConfigSchemas {
   public:
     // Throws Error as read_config_schema, once for each project. What it returns lives as long as

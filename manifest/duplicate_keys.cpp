@@ -11,12 +11,12 @@ constexpr std::size_t looked_through = 1000;  // keys, for each one that stands 
 
 // Whether the key has the same value each time it stands in the mapping. No for what is too large
 // to be looked through.
-bool all_equal(const Node* mapping, std::string_view key) {
+bool all_equal(const Node& mapping, std::string_view key) {
     const Node* first = nullptr;
-    if (mapping == nullptr || !mapping->is_mapping() || mapping->size() > looked_through) {
+    if (mapping.size() > looked_through) {
         return false;
     }
-    for (const auto& entry : mapping->entries()) {
+    for (const auto& entry : mapping.entries()) {
         if (entry.key.is_merge_key() || entry.key.key_text() != key) {
             continue;
         }
@@ -38,16 +38,8 @@ void check_duplicate_keys(const Object& object, Findings& findings) {
         }
         const auto first = object.file.position(duplicate.first.range().begin);
         // The path of a key is that of its value, below the document: a List's item begins there.
-        std::string path = duplicate.key.key_text();
-        bool equal = false;
-        for (const auto& document : object.file.documents()) {
-            if (document.range.begin <= duplicate.key.range().begin &&
-                duplicate.key.range().begin < document.range.end) {
-                const auto full = object.file.path_of(document, duplicate.key);
-                path = full.to_string();
-                equal = all_equal(document.root->at(full.parent()), full.last().key);
-            }
-        }
+        const auto& document = object.file.documents()[object.index];
+        std::string path = object.file.path_of(document, duplicate.key).to_string();
         if (object.item) {
             const auto prefix = fmt::format("items[{}].", *object.item);
             if (path.starts_with(prefix)) {
@@ -58,7 +50,7 @@ void check_duplicate_keys(const Object& object, Findings& findings) {
                                      fmt::format("duplicate field \"{}\"", path));
         finding.path = path;
         finding.fix = fmt::format("keep one of them; the first is in line {}", first.line);
-        if (equal) {
+        if (all_equal(duplicate.mapping, duplicate.key.key_text())) {
             finding.right = Right{};
         }
     }

@@ -242,9 +242,10 @@ void check_known(const Node& node, std::span<const std::string_view> known, cons
             return;
         }
         const Trail below(trail, key);
+        const bool only_counted = findings.is_full("WP008");
         auto& finding = findings.add("WP008", below, key_node.range(),
                                      fmt::format("unknown field \"{}\"", below.to_string()));
-        if (findings.is_full("WP008")) {
+        if (only_counted) {
             return;
         }
         if (auto remedy = spelled(key, known)) {

@@ -17,8 +17,8 @@ bool name_byte(char c) {
 
 void check_expression(const Node& node, const Trail& trail, Findings& findings) {
     const auto text = *node.as_string();
-    std::string mended;  // with every name that has one right answer
-    const auto before = findings.all().size();
+    std::string mended;                // with every name that has one right answer
+    std::vector<std::size_t> renamed;  // findings that `mended` answers
     for (std::size_t i = 0; i < text.size();) {
         const auto begin = i;
         if (!name_byte(text[i])) {
@@ -35,14 +35,18 @@ void check_expression(const Node& node, const Trail& trail, Findings& findings) 
         const bool wrong = !verdict.exists && !pattern;
         mended += wrong && verdict.is_renamed ? verdict.instead : name;
         if (wrong) {
+            const auto index = findings.all().size();
             findings
                 .add("WP301", trail, node.range(),
                      fmt::format("nothing exports {}: this never fires", name))
                 .fix = "use " + verdict.instead;
+            if (verdict.is_renamed && index < findings.all().size()) {
+                renamed.push_back(index);
+            }
         }
     }
-    for (auto i = before; i < findings.all().size() && mended != text; ++i) {
-        findings.all()[i].right = Right{mended};
+    for (const auto index : renamed) {
+        findings.all()[index].right = Right{mended};
     }
 }
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <set>
 
+#include "base/file.hpp"
 #include "base/terminal.hpp"
 #include "istio/plugin_url.hpp"
 #include "manifest/placement.hpp"
@@ -187,6 +188,16 @@ struct Objection {
     std::string message;
 };
 
+bool is_excepted(const Policy& policy, std::string_view ns, std::string_view name) {
+    return any_fits(policy.except, fmt::format("{}/{}", ns, name));
+}
+
+// Every objection names the file that it comes from.
+void add(Findings& findings, const Policy& policy, std::string_view rule, yaml::Range range,
+         const std::string& path, const std::string& message) {
+    findings.add(rule, {}, range, fmt::format("{} ({})", message, policy.file)).path = path;
+}
+
 std::vector<Objection> objections_to_tag(const std::string& tag, const Policy& policy) {
     if (tag.empty() || !any_fits(policy.tags_forbidden, tag)) {
         return {};
@@ -249,9 +260,7 @@ class PolicyCheck {
   private:
     void add(std::string_view rule, const std::string& path, yaml::Range range,
              const std::string& message) {
-        auto& finding =
-            findings_.add(rule, {}, range, fmt::format("{} ({})", message, policy_.file));
-        finding.path = path;
+        manifest::add(findings_, policy_, rule, range, path, message);
     }
 
     void check_namespace() {
@@ -376,12 +385,7 @@ const Policy* Policies::of(std::string_view file) {
     if (known != by_folder_.end()) {
         return known->second;
     }
-    std::error_code ignored;
-    auto path = fs::absolute(folder, ignored).lexically_normal();
-    if (!path.has_filename() && path.has_relative_path()) {
-        path = path.parent_path();  // "a/" is "a"
-    }
-    const auto& found = look_at(path);
+    const auto& found = look_at(absolute_folder_of(file));
     // No work tree: a policy somewhere above is not ours to obey.
     const auto* policy = found.in_work_tree ? found.nearest : found.own;
     by_folder_.emplace(folder, policy);
@@ -389,8 +393,7 @@ const Policy* Policies::of(std::string_view file) {
 }
 
 void check_policy(const Object& object, const Policy& policy, Findings& findings) {
-    const auto name = std::string(object.ns) + "/" + std::string(object.name);
-    if (!any_fits(policy.except, name)) {
+    if (!is_excepted(policy, object.ns, object.name)) {
         PolicyCheck(object, policy, findings).check();
     }
 }
@@ -444,12 +447,11 @@ DocumentResult judge_by_policy(const yaml::File& file, std::size_t document,
                         .ns = version.ns,
                         .name = version.name};
     Findings findings;
-    if (!any_fits(policy.except, version.ns + "/" + version.name)) {
+    if (!is_excepted(policy, version.ns, version.name)) {
         for (const auto& [rule, message] :
              version.url.empty() ? objections_to_tag(version.tag, policy)
                                  : objections_to_url(version.url, version.pinned, policy)) {
-            findings.add(rule, {}, version.range, fmt::format("{} ({})", message, policy.file))
-                .path = version.path;
+            add(findings, policy, rule, version.range, version.path, message);
         }
     }
     return settled(around, std::move(findings), policy);

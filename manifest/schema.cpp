@@ -60,12 +60,6 @@ std::optional<std::int64_t> as_integer(const Node& node) {
     return std::nullopt;
 }
 
-std::size_t code_points(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
-    }));
-}
-
 bool letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
@@ -509,9 +503,10 @@ class Schema {
 
     Finding& unknown(const Trail& trail, const Node& key) {
         const auto path = trail.to_string();
+        const bool only_counted = findings_.is_full("WP008");
         auto& finding =
             findings_.add("WP008", trail, key.range(), fmt::format("unknown field \"{}\"", path));
-        if (!findings_.is_full("WP008")) {
+        if (!only_counted) {
             finding.remedy(unknown_fix(object_.kind, path));
         }
         return finding;

@@ -15,10 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_manifest_name(std::string_view name) {
-    return name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json");
-}
-
 bool is_glob(const std::string& name) {
     return name.find_first_of("*?[") != std::string::npos;
 }

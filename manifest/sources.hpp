@@ -28,6 +28,11 @@ struct Source {
     bool found = false;  // by walking, a glob or git: nobody said that this one is a manifest
 };
 
+// Whether a file of this name is read when nobody has named it.
+inline bool is_manifest_name(std::string_view name) {
+    return name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json");
+}
+
 // The files that a command line names, one by one: in the order named, folders sorted, each file
 // once. Folders give .yaml, .yml and .json; "**" in a glob stands for any number of folders.
 class Sources {

@@ -84,20 +84,16 @@ std::vector<Suppression> find_suppressions(const Object& object) {
     const auto text = file.text().substr(0, object.range.end);
     auto at = text.find(mark, object.range.begin);
     for (; at != npos; at = text.find(mark, at + 1)) {
-        const auto position = file.position(at);
-        const auto line = file.line(position.line);
-        const auto line_begin = text.rfind('\n', at) == npos ? 0 : text.rfind('\n', at) + 1;
-        const auto hash = text.rfind('#', at);
-        const bool in_comment =
-            hash != npos && hash >= line_begin &&
-            text.substr(hash + 1, at - hash - 1).find_first_not_of(" \t") == npos;
-        if (!in_comment) {
+        const auto hash = text.substr(0, at).find_last_not_of(" \t");
+        if (hash == npos || text[hash] != '#') {
             continue;
         }
-        const auto end = std::min(text.find('\n', at), text.size());
         if (found.size() == most) {
             break;
         }
+        const auto position = file.position(at);
+        const auto line = file.line(position.line);
+        const auto end = std::min(text.find('\n', at), text.size());
         Suppression suppression;
         suppression.rules = rules_in(text.substr(at + mark.size(), end - at - mark.size()));
         suppression.begin = file.position(hash);

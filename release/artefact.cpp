@@ -32,6 +32,8 @@ ImageReference repository_now(const State& now) {
     return reference->with_digest("");
 }
 
+constexpr const char* at_its_word = "--offline takes the digest at its word";
+
 // 64 lower-case digits of "sha256:…" or of the digits alone; throws usage_error for anything else.
 std::string digest_digits(const std::string& text) {
     const std::string digits = text.starts_with("sha256:") ? text.substr(7) : text;
@@ -40,6 +42,16 @@ std::string digest_digits(const std::string& text) {
                           "it has 64 lower-case hexadecimal digits; 'wasmplug hash REF' prints it");
     }
     return digits;
+}
+
+void refuse_unless_loads(const std::vector<istio::Loading>& loadings, const std::string& name) {
+    for (const auto& loading : loadings) {
+        if (!loading.loads) {
+            throw Error(
+                fmt::format("{} would not load {}: {}", loading.host, name, loading.message),
+                "'wasmplug inspect' shows what the module asks for");
+        }
+    }
 }
 
 }  // namespace
@@ -62,14 +74,8 @@ std::string Resolver::digest_of(const std::string& name) {
     std::string module;
     oci::read_module(
         *store, *choice.layer, [&](std::string_view part) { module += part; }, reference);
-    for (const auto& loading :
-         oci::judge_module(module, {istio::to_string(istio::newest_release())})) {
-        if (!loading.loads) {
-            throw Error(
-                fmt::format("{} would not load {}: {}", loading.host, reference, loading.message),
-                "'wasmplug inspect' shows what the module asks for");
-        }
-    }
+    refuse_unless_loads(oci::judge_module(module, {istio::to_string(istio::newest_release())}),
+                        reference);
     return digests_[reference] = digest_digits(resolved.raw.digest);
 }
 
@@ -82,14 +88,10 @@ std::string Resolver::module_digest_of(const std::string& url) {
     const auto host = istio::to_string(istio::newest_release());
     const auto facts = oci::look_up({url, {}, {host}}, {}, options_, services_);
     if (facts.answer != istio::ArtefactFacts::Answer::there) {
-        throw Error(facts.problem, facts.hint);
+        throw Error(fmt::format("fetching {}: {}", display_url(url), facts.problem),
+                    facts.hint.empty() ? at_its_word : facts.hint);
     }
-    for (const auto& loading : facts.loading) {
-        if (!loading.loads) {
-            throw Error(
-                fmt::format("{} would not load {}: {}", loading.host, facts.name, loading.message));
-        }
-    }
+    refuse_unless_loads(facts.loading, facts.name);
     return digests_[url] = facts.module_sha256;
 }
 
@@ -122,7 +124,7 @@ void Resolver::check_loads(const std::string& reference, const std::string& sha2
     try {
         digest = http ? module_digest_of(asked) : digest_of(asked);
     } catch (const HttpError& error) {
-        throw Error(error.full_message(), "--offline takes the digest at its word");
+        throw Error(error.full_message(), error.hint().empty() ? at_its_word : error.hint());
     }
     if (!sha256.empty() && digest != sha256) {
         throw Error(fmt::format("{} is sha256:{}, and not sha256:{}: Istio would refuse it", shown,

@@ -528,7 +528,8 @@ Applied apply_changes(const std::vector<Located>& targets, const std::vector<Cha
         return Attempt(targets, changes, true).run();
     } catch (const std::exception&) {
         const bool odd = std::ranges::any_of(changes, [](const Change& change) {
-            return change.url_text || change.sha256_text ||
+            return change.url_text || change.sha256_text || change.sha256_place ||
+                   change.config_place ||
                    (change.config && *change.config && **change.config != inherited_text);
         });
         if (!odd) {

@@ -12,6 +12,7 @@
 #include "base/file.hpp"
 #include "base/image_reference.hpp"
 #include "base/parallel.hpp"
+#include "manifest/sources.hpp"
 
 namespace wasmplug::release {
 namespace fs = std::filesystem;
@@ -19,11 +20,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr auto npos = std::string_view::npos;
-
-bool is_manifest_name(const fs::path& path) {
-    const auto extension = path.extension();
-    return extension == ".yaml" || extension == ".yml" || extension == ".json";
-}
 
 // Screening by a word before parsing keeps charts and other people's files out of the way.
 bool may_hold_plugins(std::string_view text, const Selection& selection) {
@@ -87,7 +83,8 @@ std::vector<FileTargets> open_folder(const fs::path& root, const Selection& sele
             fmt::format("{} is a folder: which plugin in it is meant?", root.string()),
             "give an image or --name");
     }
-    auto paths = find_files(root, is_manifest_name);
+    auto paths = find_files(
+        root, [](const fs::path& path) { return manifest::is_manifest_name(path.native()); });
     for (auto& path : paths) {
         path = path.lexically_normal();  // "./a.yaml" is a.yaml, in a diff most of all
     }

@@ -19,17 +19,6 @@ using Answer = Verdict::Answer;
 
 constexpr int exit_inconclusive = 75;  // EX_TEMPFAIL, as Argo's and Flagger's job hooks use it
 
-std::string percent_encoded(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        const bool safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                          (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-        out += safe ? std::string(1, c)
-                    : fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    }
-    return out;
-}
-
 // Prometheus writes a sample as "4.1", "NaN", "+Inf".
 std::optional<double> sample_value(const nlohmann::ordered_json& pair) {
     if (!pair.is_array() || pair.size() != 2 || !pair[1].is_string()) {
@@ -311,6 +300,22 @@ GateReport run_gate(const Gate& gate, Services& services, const Promoted& promot
         report.verdict = {Answer::waiting, "a person has to promote"};
         return report;
     }
+    const auto* wait = std::get_if<WaitCheck>(&gate.check);
+    const auto is_over = [&](std::chrono::nanoseconds from_now) {
+        return gate.count != 0 && deadline &&
+               services.now() +
+                       std::chrono::duration_cast<std::chrono::system_clock::duration>(from_now) >
+                   *deadline;
+    };
+    const auto inconclusive = [&](std::string why) {
+        report.verdict = {Answer::inconclusive, std::move(why)};
+        services.out.progress({});
+        return report;
+    };
+    if (is_over(wait == nullptr ? std::chrono::nanoseconds(0) : wait->time)) {
+        return inconclusive(wait == nullptr ? "the plan's timeout is over"
+                                            : "the plan's timeout is over before that");
+    }
     GateTally tally(gate);
     while (true) {
         services.cancel.check();
@@ -334,15 +339,9 @@ GateReport run_gate(const Gate& gate, Services& services, const Promoted& promot
             report.verdict = {Answer::passed, {}};
             return report;
         }
-        const auto next =
-            services.now() +
-            std::chrono::duration_cast<std::chrono::system_clock::duration>(gate.interval);
-        if (gate.count != 0 && deadline && next > *deadline) {
-            report.verdict = {Answer::inconclusive,
-                              "the plan's timeout is over" +
-                                  (last.why.empty() ? std::string() : ": " + last.why)};
-            services.out.progress({});
-            return report;
+        if (is_over(gate.interval)) {
+            return inconclusive("the plan's timeout is over" +
+                                (last.why.empty() ? std::string() : ": " + last.why));
         }
         services.sleep(gate.interval, services.cancel);
     }

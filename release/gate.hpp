@@ -115,8 +115,8 @@ using Promoted = std::function<bool()>;
 
 // Measures at the gate's interval until its limits decide; a manual gate answers `waiting`. A gate
 // of count 0 goes on until `promoted`, and without one it measures once and answers `waiting`.
-// Each measurement is told to `services.out` as it comes. A gate that would measure again past the
-// deadline is inconclusive; one that waits for a person has none.
+// Each measurement is told to `services.out` as it comes. A gate that would measure, or end its
+// wait, past the deadline is inconclusive; one that waits for a person has none.
 GateReport run_gate(const Gate& gate, Services& services, const Promoted& promoted = {},
                     std::optional<std::chrono::system_clock::time_point> deadline = {});
 

@@ -118,13 +118,12 @@ std::vector<PastState> past_states(const Located& located, const GitHistory& his
                                 history.absence),
                     absence_hint(located));
     }
-    const std::string values_path = located.form == Form::values ? located.name : std::string();
     std::vector<PastState> past;
     for (const auto& version : history.versions) {
         std::vector<Located> all;
         try {
-            all =
-                locate(yaml::File::parse(version.text, version.path), {.values_path = values_path});
+            all = locate(yaml::File::parse(version.text, version.path),
+                         {.values_path = located.values_path()});
         } catch (const Error&) {
             continue;  // a commit that broke the file has no state to go back to
         }

@@ -527,9 +527,8 @@ std::vector<Located> locate(const yaml::File& file, const LocateOptions& options
 }
 
 std::optional<Located> locate_again(const Located& located, const std::string& text) {
-    const auto values_path = located.form == Form::values ? located.name : std::string();
-    for (auto& again :
-         locate(yaml::File::parse(text, located.file.name()), {.values_path = values_path})) {
+    for (auto& again : locate(yaml::File::parse(text, located.file.name()),
+                              {.values_path = located.values_path()})) {
         if (again.document == located.document && again.form == located.form &&
             again.object_path == located.object_path && again.name == located.name) {
             return std::move(again);

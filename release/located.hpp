@@ -70,6 +70,9 @@ struct Located {
 
     yaml::Layout layout() const;
 
+    // Of Form::values, where in the values file it stands; else empty.
+    std::string values_path() const { return form == Form::values ? name : std::string(); }
+
     bool keeps_ledger() const { return metadata.value != nullptr; }
 
     // "wasmplugin.extensions.istio.io/rate-limit", as kubectl writes it.

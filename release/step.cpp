@@ -271,6 +271,15 @@ void want_config(Step& step, const Wanted& wanted) {
     step.change.config_hash = step.after.config_hash;
 }
 
+// Appends `revision` to `after` and has the step write what then differs from `before`.
+void store(Step& step, const Ledger& before, Ledger after, Revision revision,
+           const Recording& recording) {
+    note_places(revision, step.located, step.change);
+    step.revision = append_revision(after, std::move(revision));
+    prune_ledger(after, recording.limits);
+    step.change.annotations = ledger_changes(before, after);
+}
+
 // Puts the step from what is there to `next` into the ledger.
 void record(Step& step, const State& next, const Recording& recording) {
     const Ledger before = read_ledger(step.before.annotations);
@@ -280,11 +289,7 @@ void record(Step& step, const State& next, const Recording& recording) {
                                          verdict->number, verdict->bad));
     }
     record_found(after, step.before, odd_spellings(step.located, step.change), recording);
-    Revision revision = revision_of(next, recording);
-    note_places(revision, step.located, step.change);
-    step.revision = append_revision(after, std::move(revision));
-    prune_ledger(after, recording.limits);
-    step.change.annotations = ledger_changes(before, after);
+    store(step, before, std::move(after), revision_of(next, recording), recording);
 }
 
 }  // namespace
@@ -400,6 +405,9 @@ Step rollback_by_ledger(Step step, const Ledger& before, const RollbackChoice& c
     step.change.sha256_text = to->sha256_text;
     find_places(step.change, before, to->number);
     note_differences(step, *to);
+    if (!may_record(step, recording)) {
+        return step;
+    }
     Ledger after = before;
     record_found(after, step.before, odd_spellings(step.located, step.change), recording);
     mark_bad(after, after.current,
@@ -413,14 +421,7 @@ Step rollback_by_ledger(Step step, const Ledger& before, const RollbackChoice& c
     if (!choice.only_version) {
         revision.config = to->config;
     }
-    note_places(revision, step.located, step.change);
-    step.revision = append_revision(after, std::move(revision));
-    prune_ledger(after, recording.limits);
-    if (may_record(step, recording)) {
-        step.change.annotations = ledger_changes(before, after);
-    } else {
-        step.revision = 0;
-    }
+    store(step, before, std::move(after), std::move(revision), recording);
     return step;
 }
 

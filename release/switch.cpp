@@ -83,10 +83,16 @@ Step plan_switch(const Located& located, bool off, const Recording& recording) {
         step.change.annotations.set = {{std::string(ledger_disabled_key), compact_json(record)}};
         return step;
     }
-    const auto record =
-        parse_json(*annotation(step.before, ledger_disabled_key), std::string(ledger_disabled_key));
-    step.change.scope = ScopeChange{.narrow = false, .added = record.value("added", "label")};
-    step.change.drop_annotations = record.value("alone", false);
+    try {
+        const auto record = parse_json(*annotation(step.before, ledger_disabled_key),
+                                       std::string(ledger_disabled_key));
+        step.change.scope = ScopeChange{.narrow = false, .added = record.value("added", "label")};
+        step.change.drop_annotations = record.value("alone", false);
+    } catch (const nlohmann::json::exception&) {
+        throw located.file.error(
+            located.range, "the record of the off switch cannot be read",
+            fmt::format("restore the annotation {} from git", ledger_disabled_key));
+    }
     step.change.annotations.remove = {std::string(ledger_disabled_key)};
     return step;
 }

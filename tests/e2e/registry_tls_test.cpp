@@ -43,6 +43,14 @@ TEST_F(RegistryTls, TrustsWhatItIsTold) {
     EXPECT_EQ(unknown.exit_code, 1);
     EXPECT_NE(unknown.err.find("--ca-file"), std::string::npos) << unknown.err;
     EXPECT_TRUE(registry_.seen().empty());
+    sandbox_.write("m.yaml",
+                   "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n"
+                   "metadata: {name: auth}\nspec:\n  url: oci://" +
+                       front_.host() + "/acme/auth:1.0.0\n");
+    const auto update = sandbox_.run(
+        {"update", "m.yaml", front_.host() + "/acme/auth:2.0.0", "--sha256", std::string(64, 'a')});
+    EXPECT_EQ(update.exit_code, 1);
+    EXPECT_NE(update.err.find("--ca-file"), std::string::npos) << update.err;
     const auto trusted =
         push(front_.host(), {"--ca-file", "ca.pem", "--cert", "me.pem", "--key", "me.key"});
     EXPECT_EQ(trusted.exit_code, 0) << trusted.err;

@@ -76,6 +76,15 @@ TEST(HttpLoad, CountsAnswersThatAreErrorsAndRequestsWithoutAnswer) {
     EXPECT_NE(result.error.find("127.0.0.1"), std::string::npos) << result.error;
 }
 
+TEST(HttpLoad, TellsAServerThatKeepsSilentFromOneThatTakesNoConnection) {
+    const FaultServer server([](const SeenRequest&) { return Answer{.stall = true}; });
+    auto request = get(server.url("/"));
+    request.stall_timeout = 50ms;
+    HttpLoad load(request, "test");
+    const auto result = load.run({.requests = 1}, {});
+    EXPECT_NE(result.error.find("gave no whole answer within"), std::string::npos) << result.error;
+}
+
 TEST(HttpLoad, FollowsNoRedirect) {
     const FaultServer server([](const SeenRequest&) {
         return Answer{.status = 302, .headers = {{"Location", "/elsewhere"}}};

@@ -139,6 +139,54 @@ TEST(JsonSchema, GivesUpOnSchemasThatAreMeantToHurt) {
               1000U);
 }
 
+TEST(JsonSchema, NamesTheKeywordWhoseValueIsNone) {
+    for (const auto& [schema, says] : {
+             std::pair{R"({"type": "obejct"})", R"(type: "obejct" is no type)"},
+             std::pair{R"({"type": ["string", 1]})", "is no type"},
+             std::pair{R"({"enum": "x"})", R"(enum: "x" is no list)"},
+             std::pair{R"({"minimum": "5"})", R"(minimum: "5" is no number)"},
+             std::pair{R"({"exclusiveMinimum": true})", "exclusiveMinimum: true is no number"},
+             std::pair{R"({"multipleOf": 0})", "multipleOf: 0 is no number above 0"},
+             std::pair{R"({"minLength": "x"})", R"(minLength: "x" is no count)"},
+             std::pair{R"({"maxItems": -1})", "maxItems: -1 is no count"},
+             std::pair{R"({"maxProperties": 1.5})", "maxProperties: 1.5 is no count"},
+             std::pair{R"({"pattern": 1})", "pattern: 1 is no text"},
+             std::pair{R"({"uniqueItems": 1})", "uniqueItems: 1 is no true or false"},
+             std::pair{R"({"required": "a"})", R"(required: "a" is no list of names)"},
+             std::pair{R"({"dependentRequired": {"a": {"b": 1}}})", "no mapping to lists of names"},
+             std::pair{R"({"dependencies": {"a": [1]}})", "dependencies: [1] is no list of names"},
+             std::pair{R"({"not": []})", "[] is no schema"},
+             std::pair{R"({"if": 1})", "1 is no schema"},
+             std::pair{R"({"items": 1})", "1 is no schema"},
+             std::pair{R"({"allOf": {"a": true}})", R"(allOf: {"a":true} is no list of schemas)"},
+             std::pair{R"({"anyOf": {"q": {"patternProperties": {"x": {}}}}})", "anyOf: "},
+             std::pair{R"({"properties": ["a"]})", R"(properties: ["a"] is no mapping of schemas)"},
+             std::pair{R"({"patternProperties": ["a"]})", "is no mapping of schemas"},
+             std::pair{R"({"$defs": {"a": 1}})", "1 is no schema"},
+             std::pair{R"({"$ref": 1})", "$ref: 1 is no text"},
+         }) {
+        EXPECT_NE(why_refused(schema).find(says), std::string::npos)
+            << schema << ": " << why_refused(schema);
+    }
+    EXPECT_TRUE(fits(R"({"minLength": 2.0})", R"("ab")"));
+    EXPECT_TRUE(fits(R"({"properties": {"type": {"type": "string"}}})", R"({"type": "x"})"));
+}
+
+TEST(JsonSchema, ReadsAndJudgesLongSchemasInLinearTime) {
+    auto chain = ordered_json::object();
+    for (int i = 0; i < 4000; ++i) {
+        chain[fmt::format("a{}", i)] = {{"$ref", fmt::format("#/a{}", i + 1)}};
+    }
+    chain["a4000"] = true;
+    chain["properties"] = {{"x", {{"$ref", "#/a0"}}}};
+    EXPECT_TRUE(JsonSchema(chain, "x").check(ordered_json::object()).empty());
+
+    // What a shape among others says of a large value is not put into words.
+    const ordered_json shapes = {{"anyOf", ordered_json(5000, {{"type", "string"}})}};
+    const ordered_json large = {{"text", std::string(100'000, 'x')}};
+    EXPECT_EQ(JsonSchema(shapes, "x").check(large).size(), 1U);
+}
+
 TEST(JsonSchema, FollowsReferencesToWhateverHoldsASchema) {
     const std::string schema = R"({"$ref": "#/examples/0", "examples": [
         {"pattern": "^a", "patternProperties": {"^b": {"$ref": "#/other"}}}], "other": false})";

@@ -88,6 +88,10 @@ TEST(ServerVersion, ComesFromTheServerOrIsItsStatus) {
     EXPECT_EQ(server_version(context, send, Cancel{}), "v1.36.0");
     EXPECT_EQ(asked.url, "https://one/version");
     EXPECT_TRUE(asked.authorization.empty());
+    for (const char* other : {R"({"gitVersion": null})", "{}", "[]"}) {
+        answer.body = other;
+        EXPECT_EQ(server_version(context, send, Cancel{}), "answers") << other;
+    }
     answer.status = 401;
     EXPECT_EQ(server_version(context, send, Cancel{}), "answers 401");
 }

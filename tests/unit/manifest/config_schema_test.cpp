@@ -51,6 +51,14 @@ TEST_F(Config, IsSilentAboutWhatTheSchemaAllows) {
     EXPECT_TRUE(judge("  pluginConfig: {host: a.b, ports: [1, 80], mode: \"on\"}\n").empty());
 }
 
+TEST_F(Config, SaysOfTheManifestWhatItsOwnSchemaCannotDecide) {
+    write_file(folder_.path() / "config.schema.json", R"({"$ref": "#"})");
+    const auto said = judge("  pluginConfig: {host: a.b}\n");
+    ASSERT_EQ(said.size(), 1U);
+    EXPECT_NE(said[0].message.find("circles"), std::string::npos) << said[0].message;
+    EXPECT_EQ(said[0].line, 5U);
+}
+
 TEST_F(Config, PointsAtEachValue) {
     const auto said = judge(
         "  pluginConfig:\n    host: A\n    ports:\n    - 80\n    - 0\n    mode: on\n    mood: x\n");

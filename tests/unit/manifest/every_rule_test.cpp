@@ -140,7 +140,8 @@ TEST(EveryRule, IsFoundInItsPlaceAndSatisfiedByItsFix) {
             continue;
         }
         const auto good = one.contains("good") ? with(clean, one, "good") : clean;
-        const auto* left = find(findings_of(good, one), rule);
+        const auto after = findings_of(good, one);
+        const auto* left = find(after, rule);
         EXPECT_EQ(left, nullptr) << left->message;
     }
     for (const auto& rule : rules()) {

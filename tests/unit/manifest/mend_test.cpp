@@ -187,6 +187,11 @@ TEST(Mend, RenamesMetricsThatHaveAnotherName) {
               "        increase(istio_agent_wasm_remote_fetch_count{result!=\"\"}"
               "[5m])\n          / envoy_wasm_failed_total > 0\n"))
         << "envoy_wasm_failed_total has no one successor";
+    const auto half = rules("    - expr: envoy_wasm_failed_total / envoy_wasm_created_total > 0\n");
+    const auto report = mend(yaml::File::parse(half, "rules.yaml"), judged).mended;
+    ASSERT_EQ(report.size(), 1U);
+    EXPECT_NE(report[0].finding.message.find("envoy_wasm_created_total"), std::string::npos)
+        << report[0].finding.message;
     const auto kept = rules("    - expr: '{__name__=~\"envoy_wasm_created_total.*\"}'\n");
     EXPECT_EQ(mended(kept), kept);
 }

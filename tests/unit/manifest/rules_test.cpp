@@ -1,5 +1,6 @@
 #include "manifest/rules.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -162,6 +163,32 @@ TEST(Validate, CallsUnknownFieldsWarningsForLenientClients) {
     const auto result = judge(with(clean, "  sha256", "  pullPolicy: Always\n  sha256"), settings);
     EXPECT_EQ(result.verdict(), Verdict::warning);
     EXPECT_NE(find(result, "WP008")->fix.find("imagePullPolicy"), std::string::npos);
+}
+
+TEST(Validate, GivesEveryFindingThatItKeepsItsFix) {
+    std::string fields;
+    for (int i = 0; i < 105; ++i) {
+        fields += fmt::format("  prioritx{}: 1\n", i % 7 == 0 ? "" : std::to_string(i));
+    }
+    const auto result = judge(with(clean, "  sha256", fields + "  sha256"));
+    std::size_t kept = 0;
+    for (const auto& finding : result.findings) {
+        kept += finding.rule->id == "WP008" && !finding.path.empty() ? 1 : 0;
+        EXPECT_FALSE(finding.rule->id == "WP008" && finding.fix.find("mend the name") == 0)
+            << finding.message;
+    }
+    EXPECT_GE(kept, 100U);
+}
+
+TEST(Validate, ComparesEqualKeysOfTheirOwnMapping) {
+    const auto result = judge(clean +
+                              "spec:\n  url: oci://r.example/a:1\n  priority: 1\n  priority: 2\n"
+                              "spec:\n  url: oci://r.example/a:1\n  priority: 1\n");
+    for (const auto& finding : result.findings) {
+        EXPECT_FALSE(finding.rule->id == "WP009" && finding.path == "spec.priority" &&
+                     finding.right.has_value())
+            << "1 and 2 are not the same";
+    }
 }
 
 struct Trap {

@@ -91,8 +91,7 @@ const PullRow pull_rows[] = {
          {.headers = {{"Content-Type", media::oci_manifest}}, .body = image().manifest.bytes}),
      "good"},
     {"ABlobWithoutALength",
-     always("GET", "/blobs/", {.body = layer_text, .no_content_length = true}),
-     "good"},
+     always("GET", "/blobs/", {.body = layer_text, .no_content_length = true}), "good"},
     {"ABlobWithoutALengthThatIsCut",
      [](Scene& scene, const SeenRequest& request) -> Given {
          return is(request, "GET", "/blobs/") && scene.step++ == 0
@@ -101,13 +100,11 @@ const PullRow pull_rows[] = {
      },
      "good"},
     {"ABlobWithALengthThatIsCutEachTime",
-     always("GET", "/blobs/",
-                         {.body = layer_text.substr(0, 10), .lie_about_length = 10'000}),
+     always("GET", "/blobs/", {.body = layer_text.substr(0, 10), .lie_about_length = 10'000}),
      "broke"},
     {"ABlobThatAProxyPackedOnItsOwn",
-     always(
-         "GET", "/blobs/",
-         {.headers = {{"Content-Encoding", "gzip"}}, .body = "\x1f\x8b not what was stored"}),
+     always("GET", "/blobs/",
+            {.headers = {{"Content-Encoding", "gzip"}}, .body = "\x1f\x8b not what was stored"}),
      "of the 10000 bytes"},
     {"ABlobThatIsRedirectedWithoutEnd",
      [](Scene&, const SeenRequest& request) -> Given {
@@ -118,14 +115,12 @@ const PullRow pull_rows[] = {
      "redirect"},
     {"ABlobThatIsGone", always("GET", "/blobs/", {.status = 404}), "answered 404"},
     {"ABlobThatIsForbidden",
-     always(
-         "GET", "/blobs/",
-         {.status = 403,
-          .headers = {{"Content-Type", "application/xml"}},
-          .body = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>"}),
+     always("GET", "/blobs/",
+            {.status = 403,
+             .headers = {{"Content-Type", "application/xml"}},
+             .body = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>"}),
      "answered 403"},
-    {"ABlobThatStallsEachTime", always("GET", "/blobs/", {.stall = true}),
-     "moved no byte"},
+    {"ABlobThatStallsEachTime", always("GET", "/blobs/", {.stall = true}), "moved no byte"},
     {"A416ForTheRest",
      [](Scene& scene, const SeenRequest& request) -> Given {
          if (!is(request, "GET", "/blobs/")) {

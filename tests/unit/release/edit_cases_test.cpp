@@ -281,6 +281,52 @@ TEST(EditCases, AnUpdateThatIsRolledBackLeavesTheBytesOutsideTheLedger) {
     EXPECT_GE(tried, 120U);
 }
 
+const std::string quoted_plugin =
+    "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata:\n  name: a\n"
+    "spec:\n  url: oci://r.example/a:1\n  sha256: \"" +
+    old_digest + "\"  # of 1\n";
+
+Located only_one(const std::string& text) {
+    return locate(yaml::File::parse(text, "m.yaml"), {}).at(0);
+}
+
+// What stands in a ledger may have been edited by anybody.
+TEST(EditCases, ARecordedPlaceThatLeadsNowhereDoesNotStopARollback) {
+    auto updated =
+        apply_steps({plan_update(only_one(quoted_plugin), {"oci://r.example/a:2", "", "2"}, {})})
+            .text;
+    const std::string comment = "  # of 1\"";
+    ASSERT_NE(updated.find(comment), std::string::npos) << updated;
+    for (const char* damaged : {" garbage: [\"", "\\n  x: 1\"", "\""}) {
+        auto text = updated;
+        replace_all(text, comment, damaged);
+        const auto back = apply_steps({plan_rollback(only_one(text), {}, {}, [] {
+                              return std::vector<PastState>();
+                          })}).text;
+        const Located after = only_one(back);
+        ASSERT_NE(after.site(Role::sha256), nullptr) << back;
+        EXPECT_EQ(after.site(Role::sha256)->text(), old_digest) << back;
+    }
+}
+
+TEST(EditCases, ADamagedRecordOfTheOffSwitchIsNamedWithItsPlace) {
+    const auto off = apply_steps({plan_switch(only_one(quoted_plugin), true, {})}).text;
+    const auto begin = off.find("wasmplug.dev/disabled: ");
+    ASSERT_NE(begin, std::string::npos) << off;
+    const auto end = off.find('\n', begin);
+    for (const char* record : {"'[]'", "'{\"alone\":\"yes\"}'", "'{\"added\":1}'"}) {
+        auto text = off;
+        text.replace(begin, end - begin, std::string("wasmplug.dev/disabled: ") + record);
+        try {
+            plan_switch(only_one(text), false, {});
+            ADD_FAILURE() << record;
+        } catch (const Error& error) {
+            EXPECT_TRUE(std::string(error.what()).starts_with("m.yaml:1:1: ")) << error.what();
+            EXPECT_NE(error.hint().find("from git"), std::string::npos);
+        }
+    }
+}
+
 TEST(EditCases, WhatIsSwitchedOffAndOnAgainHasTheSameBytes) {
     unsigned tried = 0;
     for (const auto& one : read_cases()) {

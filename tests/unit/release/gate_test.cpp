@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/error.hpp"
+#include "release/rollout.hpp"
 
 namespace wasmplug::release {
 namespace {
@@ -255,6 +256,45 @@ TEST(Gate, IsInconclusiveWhenThePlansTimeoutIsOver) {
     now = begin;
     EXPECT_EQ(run_gate(gate, world.services, {}, begin + std::chrono::seconds(120)).verdict.answer,
               Answer::passed);
+}
+
+TEST(Gate, TheTimeoutOfAWaveBoundsItsWaitsAndFirstMeasurementsToo) {
+    World world;
+    auto now = std::chrono::system_clock::time_point{};
+    world.services.now = [&] {
+        return now;
+    };
+    world.services.sleep = [&](std::chrono::nanoseconds time, const Cancel&) {
+        now += std::chrono::duration_cast<std::chrono::system_clock::duration>(time);
+    };
+    unsigned asked = 0;
+    world.services.send = [&](const HttpRequest&, const Cancel&) {
+        ++asked;
+        now += std::chrono::seconds(5);
+        return HttpResponse{200, {}, "", {}};
+    };
+    const std::vector<Gate> gates{
+        {.name = "rest", .check = WaitCheck{std::chrono::seconds(4)}},
+        {.name = "h", .check = HttpCheck{"http://x/", 200, ""}},
+        {.name = "again", .check = HttpCheck{"http://x/", 200, ""}},
+    };
+    const auto judge = [&](int seconds) {
+        asked = 0;
+        return judge_gates(
+            gates, [] { return false; }, true, std::chrono::seconds(seconds), world.services);
+    };
+    EXPECT_EQ(judge(0).verdict.answer, Answer::passed) << "0 is no limit";
+    EXPECT_EQ(judge(14).verdict.answer, Answer::passed);
+    const auto second = judge(8);
+    EXPECT_EQ(second.verdict.answer, Answer::inconclusive);
+    EXPECT_EQ(second.verdict.reason, "gate again: the plan's timeout is over");
+    EXPECT_EQ(asked, 1U);
+    const auto before = now;
+    const auto first = judge(3);
+    EXPECT_EQ(first.verdict.answer, Answer::inconclusive);
+    EXPECT_EQ(first.verdict.reason, "gate rest: the plan's timeout is over before that");
+    EXPECT_EQ(now, before) << "nobody waits for nothing";
+    EXPECT_EQ(asked, 0U);
 }
 
 TEST(Gate, OfCountZeroFailsWhileItWaits) {
