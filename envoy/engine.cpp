@@ -105,11 +105,7 @@ class Run {
         seen.start_logs = take_logs();
         for (const auto& step : test_.steps) {
             seen.steps.push_back(hangs_ ? hanging() : run_step(step));
-            const Outcome outcome = seen.steps.back().outcome;
-            const bool bad = outcome != Outcome::ok && outcome != Outcome::local_reply;
-            if (seen.outcome == Outcome::ok || (bad && seen.outcome == Outcome::local_reply)) {
-                seen.outcome = outcome;
-            }
+            seen.outcome = plugintest::graver(seen.outcome, seen.steps.back().outcome);
         }
         if (endless_) {
             seen.skipped =

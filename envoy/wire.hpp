@@ -47,7 +47,6 @@ class WireReader {
     State state_ = State::headers;
     std::string line_;
     std::size_t left_ = 0;  // bytes of the body or of its chunk
-    std::string authority_;
     bool started_ = false;
     bool headers_complete_ = false;
     plugintest::Message message_;

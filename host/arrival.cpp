@@ -8,6 +8,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "host/pairs.hpp"
@@ -22,19 +23,27 @@ constexpr std::array<std::string_view, 7> dropped{
     "connection", "keep-alive", "proxy-connection", "upgrade",
     "expect",     "host",       "x-envoy-internal"};
 
-// The header names that `connection` lists.
-std::vector<std::string> named_by_connection(const std::string& value) {
-    std::vector<std::string> names(1);
-    for (const char c : value) {
-        if (c == ',') {
-            names.emplace_back();
-        } else if (c != ' ' && c != '\t') {
-            names.back() += c;
+// What the comma-separated lines of a header list.
+std::vector<std::string> listed(const Headers& headers, std::string_view name) {
+    std::vector<std::string> words;
+    for (const auto& [each, value] : headers) {
+        if (each != name) {
+            continue;
+        }
+        words.emplace_back();
+        for (const char c : value) {
+            if (c == ',') {
+                words.emplace_back();
+            } else if (c != ' ' && c != '\t') {
+                words.back() += c;
+            }
         }
     }
-    std::transform(names.begin(), names.end(), names.begin(),
-                   [](const auto& name) { return lower_case(name); });
-    return names;
+    return words;
+}
+
+bool has(const std::vector<std::string>& words, std::string_view word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 bool is_url(std::string_view text) {
@@ -56,12 +65,18 @@ void add_unless_there(Headers& headers, const char* name, const std::string& val
 }  // namespace
 
 void receive_request_headers(Headers& headers, const std::string& request_id) {
-    const auto hops = named_by_connection(first_header(headers, "connection"));
+    auto hops = listed(headers, "connection");
+    std::transform(hops.begin(), hops.end(), hops.begin(),
+                   [](const auto& name) { return lower_case(name); });
+    bool takes_trailers = has(listed(headers, "te"), "trailers");
+    for (auto& [name, value] : headers) {
+        value = name == "te" ? "trailers" : value;  // of all that it lists, nothing else goes on
+    }
     std::erase_if(headers, [&](const auto& header) {
         const auto& [name, value] = header;
         return std::find(dropped.begin(), dropped.end(), name) != dropped.end() ||
-               (std::find(hops.begin(), hops.end(), name) != hops.end() && name != "te") ||
-               (name == "te" && value != "trailers") || (name == "referer" && !is_url(value));
+               (name == "te" ? !std::exchange(takes_trailers, false) : has(hops, name)) ||
+               (name == "referer" && !is_url(value));
     });
     const std::string protocol = first_header(headers, "x-forwarded-proto");
     for (auto& [name, value] : headers) {

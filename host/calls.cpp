@@ -306,16 +306,20 @@ Status Calls::grpc(Vm& vm, std::uint32_t root, GrpcCall call, std::uint32_t& tok
     }
     auto reply = reply_to(cluster, seen.request, true);
     token = vm.next_token(call.stream ? grpc_stream_kind : grpc_call_kind);
-    streams_.push_back({&vm, token, call.stream});
+    streams_.push_back({.vm = &vm,
+                        .token = token,
+                        .calls = world_.calls,
+                        .number = world_.calls == nullptr ? 0 : world_.calls->size() - 1});
     schedule(vm, root, token, call.stream ? Kind::grpc_stream : Kind::grpc_call, std::move(reply),
              call.timeout_ms);
     return Status::ok;
 }
 
-bool Calls::open(const Vm& vm, std::uint32_t token) const {
-    return std::any_of(streams_.begin(), streams_.end(), [&](const auto& stream) {
+const Calls::Stream* Calls::find(const Vm& vm, std::uint32_t token) const {
+    const auto found = std::find_if(streams_.begin(), streams_.end(), [&](const auto& stream) {
         return stream.vm == &vm && stream.token == token;
     });
+    return found == streams_.end() ? nullptr : &*found;
 }
 
 void Calls::close(const Vm& vm, std::uint32_t token) {
@@ -327,20 +331,16 @@ void Calls::close(const Vm& vm, std::uint32_t token) {
     });
 }
 
-Status Calls::grpc_send(const Vm& vm, std::uint32_t token, std::string_view message, bool) {
+Status Calls::grpc_send(const Vm& vm, std::uint32_t token, std::string_view message) {
     if ((token & kind_mask) != grpc_stream_kind) {
         return Status::bad_argument;
     }
-    if (!open(vm, token)) {
+    const Stream* stream = find(vm, token);
+    if (stream == nullptr) {
         return Status::not_found;
     }
-    if (world_.calls != nullptr) {
-        for (auto call = world_.calls->rbegin(); call != world_.calls->rend(); ++call) {
-            if (call->grpc) {
-                call->request.body.emplace_back(message);
-                break;
-            }
-        }
+    if (stream->calls != nullptr && stream->calls == world_.calls) {
+        stream->calls->at(stream->number).request.body.emplace_back(message);
     }
     return Status::ok;
 }

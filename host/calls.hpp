@@ -39,7 +39,7 @@ class Calls {
     };
 
     Status grpc(Vm& vm, std::uint32_t root, GrpcCall call, std::uint32_t& token);
-    Status grpc_send(const Vm& vm, std::uint32_t token, std::string_view message, bool end);
+    Status grpc_send(const Vm& vm, std::uint32_t token, std::string_view message);
     Status grpc_close(const Vm& vm, std::uint32_t token);
     Status grpc_cancel(const Vm& vm, std::uint32_t token);
 
@@ -70,7 +70,9 @@ class Calls {
     struct Stream {
         Vm* vm = nullptr;
         std::uint32_t token = 0;
-        bool is_stream = false;
+        // Where the test sees its messages: of the step that opened it.
+        std::vector<plugintest::Call>* calls = nullptr;
+        std::size_t number = 0;
     };
 
     bool known(const std::string& cluster, bool grpc) const;
@@ -83,7 +85,10 @@ class Calls {
     void deliver_grpc(const Event& event);
     void deliver_grpc_stream(const Event& event, bool headers, Headers trailers, bool answered,
                              const std::function<void(const std::string&)>& receive);
-    bool open(const Vm& vm, std::uint32_t token) const;
+    const Stream* find(const Vm& vm, std::uint32_t token) const;  // nullptr: closed, or never
+
+    bool open(const Vm& vm, std::uint32_t token) const { return find(vm, token) != nullptr; }
+
     void close(const Vm& vm, std::uint32_t token);
 
     World& world_;

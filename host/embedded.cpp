@@ -158,6 +158,7 @@ class Session {
 
     void run_steps() {
         settle();
+        observed_.steps.reserve(world_.test.steps.size());  // its calls are known by their places
         for (const auto& step : world_.test.steps) {
             observed_.steps.emplace_back();
             StepObserved& seen = observed_.steps.back();
@@ -248,6 +249,7 @@ class Session {
         stream.describe(seen);
         if (!stream.over()) {
             ++world_.situations["stuck"];
+            world_.now = std::max(world_.now, patience);
             stream.abandon(step.client_leaves ? "downstream_remote_disconnect"
                                               : "stream_idle_timeout");
             seen.response_details = stream.details();
@@ -408,24 +410,7 @@ class Session {
             observed_.message = machine.vm->failure_message();
             hangs_ = hangs_ || hangs(machine);
         }
-        if (rank(seen.outcome) > rank(observed_.outcome)) {
-            observed_.outcome = seen.outcome;
-        }
-    }
-
-    static int rank(Outcome outcome) {
-        switch (outcome) {
-            case Outcome::ok:
-                return 0;
-            case Outcome::local_reply:
-                return 1;
-            case Outcome::reset:
-                return 2;
-            case Outcome::stuck:
-                return 3;
-            default:
-                return 4;
-        }
+        observed_.outcome = plugintest::graver(observed_.outcome, seen.outcome);
     }
 
     void collect() {

@@ -74,7 +74,7 @@ std::uint64_t grpc_send(Vm& vm, Arguments a) {
     if (!message) {
         return code(Status::invalid_memory_access);
     }
-    return code(vm.calls().grpc_send(vm, static_cast<std::uint32_t>(a[0]), *message, a[3] != 0));
+    return code(vm.calls().grpc_send(vm, static_cast<std::uint32_t>(a[0]), *message));
 }
 
 std::uint64_t grpc_close(Vm& vm, Arguments a) {

@@ -145,7 +145,6 @@ class Stream {
         bool ends_with_headers = false;
         bool arrived_headers = false;  // all filters passed it
         bool arrived_end = false;
-        std::string arrived_body;
         std::vector<std::string> arrived_chunks;
         bool trailers_announced = false;  // there are trailers to pass on
         bool arrived_trailers = false;
@@ -175,7 +174,7 @@ class Stream {
     void resume(Way way, Filter& filter);
     void hold(Way way, Filter& filter, const std::string& chunk, bool end, bool limited);
     bool halted(Way way) const;
-    bool is_head() const;
+    bool asks_head() const;  // the request as it stands now
     void too_large(Way way);
 
     void lose_details() { details_.clear(); }
@@ -195,6 +194,7 @@ class Stream {
     bool direct_ = false;  // a reply that goes past the filters
     bool failed_ = false;
     bool hangs_ = false;
+    bool client_asked_head_ = false;  // whatever the filters make of its method
     bool finished_ = false;
     std::optional<plugintest::LocalReply> plugin_reply_;
     std::string details_;

@@ -50,6 +50,24 @@ const char* to_string(Outcome outcome) {
     return outcomes[static_cast<std::size_t>(outcome)];
 }
 
+Outcome graver(Outcome so_far, Outcome next) {
+    constexpr auto rank = [](Outcome outcome) {
+        switch (outcome) {
+            case Outcome::ok:
+                return 0;
+            case Outcome::local_reply:
+                return 1;
+            case Outcome::reset:
+                return 2;
+            case Outcome::stuck:
+                return 3;
+            default:
+                return 4;
+        }
+    };
+    return rank(next) > rank(so_far) ? next : so_far;
+}
+
 std::optional<Outcome> parse_outcome(std::string_view name) {
     const auto index = index_of(outcomes, name);
     return index ? std::optional(static_cast<Outcome>(*index)) : std::nullopt;

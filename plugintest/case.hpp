@@ -156,6 +156,9 @@ enum class Outcome {
 const char* to_string(Outcome outcome);
 std::optional<Outcome> parse_outcome(std::string_view name);
 
+// Of a case whose steps ended so: the worse one, the first of two that are equally bad.
+Outcome graver(Outcome so_far, Outcome next);
+
 struct Log {
     int level = 2;  // 0 trace … 5 critical
     std::string text;

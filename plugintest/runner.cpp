@@ -10,6 +10,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
+
 namespace wasmplug::plugintest {
 namespace {
 
@@ -248,7 +250,15 @@ void run_file(const TestFile& file, const Engine& engine, const RunOptions& opti
     for (std::size_t i = options.first; i < chosen.size(); ++i) {
         const auto& test = file.tests[chosen[i]];
         on_start(test);
-        on_result(run_case(test, engine, options.trace));
+        try {
+            on_result(run_case(test, engine, options.trace));
+        } catch (Error& error) {
+            if (error.code() != ExitCode::interrupted) {
+                error.add_context(fmt::format("{}:{}:{}", file.path.string(), test.place.line,
+                                              test.place.column));
+            }
+            throw;
+        }
     }
 }
 

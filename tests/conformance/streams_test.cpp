@@ -64,6 +64,18 @@ TEST_F(Streams, MessagesWithoutABodyEndAlike) {
                                             answered("304", {}), answered("200", {})})}});
 }
 
+// Whether the client waits for a body is told by what it asked, not by what a plugin makes of that.
+// (One that asked with HEAD is gone before the body that a GET brings has passed the plugin.)
+TEST_F(Streams, ChangedMethodsAlike) {
+    const std::string reply = "request_headers reply 403 why body \"\"\n";
+    const auto changed = [](const std::string& method) {
+        return all_calls + "request_headers replace 0 :method " + method + "\n";
+    };
+    expect_equal_results({{"to HEAD", scripted(changed("HEAD"), {asked("GET")})},
+                          {"reply to HEAD", scripted(changed("HEAD") + reply, {asked("GET")})},
+                          {"reply to GET", scripted(changed("GET") + reply, {asked("HEAD")})}});
+}
+
 TEST_F(Streams, ChunksAndTrailersArriveAlike) {
     Step sent = get("/x", {"one", "two", "three"});
     sent.request->trailers = {{"x-req", "1"}, {"x-req", "2"}};
@@ -98,7 +110,10 @@ TEST_F(Streams, StopOnHeadersAlike) {
 TEST_F(Streams, ClientsHeadersArriveAlike) {
     const std::vector<Headers> given = {
         {{"connection", "close, x-hop"}, {"x-hop", "1"}, {"keep-alive", "5"}},
+        {{"connection", "close"}, {"connection", "X-Hop"}, {"x-hop", "1"}},
         {{"te", "trailers"}, {"proxy-connection", "keep-alive"}},
+        {{"te", "trailers, gzip"}},
+        {{"te", "gzip, Trailers"}},
         {{"referer", "not a url"}},
         {{"x-forwarded-proto", "https"}, {"x-request-id", "mine"}, {"x-forwarded-for", "1.2.3.4"}},
         {{"x-envoy-internal", "true"}, {"x-envoy-original-path", "/y"}, {"x-b3-traceid", "a"}},
@@ -203,6 +218,19 @@ TEST_F(Streams, PoliciesHoldForEachPlugin) {
         }
     }
     expect_equal_results(cases);
+}
+
+// The worst step is the case's outcome; and a client that waited has let time pass, in which a
+// plugin comes back.
+TEST_F(Streams, AbandonedStreamsAndCrashesAlike) {
+    Step leaves = get("/x");
+    leaves.client_leaves = 200ms;
+    const Step crashes = get("/x", {"body"});
+    const std::string script = "trace\nrequest_headers ret 1\nrequest_body trap\n";
+    Case test = scripted(script, {leaves, crashes});
+    Case reloaded = scripted(script, {get("/x"), crashes, get("/x")});
+    reloaded.envoy.failure_policy = FailurePolicy::reload;
+    expect_equal_results({{"leaves, crashes", test}, {"reloaded", reloaded}});
 }
 
 TEST_F(Streams, CapabilitiesAreKeptAlike) {

@@ -363,12 +363,44 @@ TEST_F(Observed, PropertiesThatPluginsCountOnAreThere) {
     }
 }
 
+// It answers that it is configured when the forty bytes are fewer in between and the same again.
+constexpr const char* there_and_back = R"((module
+  (import "env" "proxy_call_foreign_function"
+    (func $call (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "compress")
+  (data (i32.const 16) "uncompress")
+  (data (i32.const 32) "aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb")
+  (global $heap (mut i32) (i32.const 1024))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param $size i32) (result i32)
+    global.get $heap
+    (global.set $heap (i32.add (global.get $heap) (local.get $size))))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32) (local $i i32)
+    (if (call $call (i32.const 0) (i32.const 8) (i32.const 32) (i32.const 40)
+                    (i32.const 96) (i32.const 100))
+      (then (return (i32.const 0))))
+    (if (i32.ge_u (i32.load (i32.const 100)) (i32.const 40)) (then (return (i32.const 0))))
+    (if (call $call (i32.const 16) (i32.const 10) (i32.load (i32.const 96))
+                    (i32.load (i32.const 100)) (i32.const 104) (i32.const 108))
+      (then (return (i32.const 0))))
+    (if (i32.ne (i32.load (i32.const 108)) (i32.const 40)) (then (return (i32.const 0))))
+    (loop $next
+      (if (i64.ne (i64.load (i32.add (i32.load (i32.const 104)) (local.get $i)))
+                  (i64.load offset=32 (local.get $i)))
+        (then (return (i32.const 0))))
+      (local.set $i (i32.add (local.get $i) (i32.const 8)))
+      (br_if $next (i32.lt_u (local.get $i) (i32.const 40))))
+    i32.const 1)))";
+
 TEST_F(Observed, WhatIsCompressedComesBack) {
-    run("request_headers foreign compress aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
-        "request_headers foreign uncompress nonsense\n"
-        "request_headers foreign declare_property x\n");
-    EXPECT_TRUE(lines.at(0).find(" = 0 '") != std::string::npos) << lines[0];
+    run("request_headers foreign uncompress nonsense\n");
     EXPECT_TRUE(logged("foreign uncompress nonsense = 3"));
+    const auto module = test::assembled(there_and_back);
+    WASMPLUG_NEEDS(module.has_value(), "wat2wasm");
+    given.plugins.front().module = *module;
+    run("");
+    EXPECT_EQ(seen.outcome, Outcome::ok) << seen.message;
 }
 
 TEST_F(Observed, WasiThatIsNotAllowedIsNotCapable) {
