@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/terminal.hpp"
+#include "base/text.hpp"
 
 namespace wasmplug {
 namespace {
@@ -20,14 +21,6 @@ bool is_lower_alnum(char c) {
 
 bool is_alnum(char c) {
     return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-    return out;
 }
 
 std::string in_quotes(std::string_view text) {
@@ -151,7 +144,7 @@ void split_host(std::string_view text, ImageReference& reference, std::string_vi
                                 "images are docker.io/library/NAME");
     }
     if (is_host_part(first)) {
-        reference.host = lower(first);
+        reference.host = lower_case(first);
         reference.repository = text.substr(slash + 1);
     } else {
         reference.host = "docker.io";
@@ -178,7 +171,7 @@ void check_repository(const ImageReference& reference, std::string_view whole) {
         std::ranges::any_of(reference.repository, [](char c) { return c >= 'A' && c <= 'Z'; });
     throw usage_error(
         in_quotes(whole) + " has no valid repository name: " + in_quotes(reference.repository),
-        upper ? "repository names are lower case: " + lower(reference.repository)
+        upper ? "repository names are lower case: " + lower_case(reference.repository)
               : "parts of lower-case letters and digits, joined by '.', '_', '__' or '-' and "
                 "separated by '/', 255 characters at most with the host");
 }
@@ -351,7 +344,7 @@ std::string host_without_port(std::string_view host) {
 }
 
 bool is_loopback_host(std::string_view host) {
-    const std::string name = lower(host_without_port(host));
+    const std::string name = lower_case(host_without_port(host));
     if (name == "localhost" || name.ends_with(".localhost")) {
         return true;
     }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.hpp"
+#include "base/text.hpp"
 #include "base/yaml_write.hpp"
 #include "commands/command.hpp"
 #include "commands/manifest_options.hpp"
@@ -26,7 +27,7 @@ std::string draw(const std::string& dot, Services& services) {
     spec.input = dot;
     const auto result = services.spawn(spec, services.cancel);
     if (result.exit_code != 0) {
-        throw Error(fmt::format("dot failed: {}", result.err.substr(0, result.err.find('\n'))));
+        throw Error(fmt::format("dot failed: {}", first_line(result.err)));
     }
     return result.out;
 }

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/image_reference.hpp"
+#include "base/text.hpp"
 #include "base/yaml.hpp"
 #include "commands/command.hpp"
 #include "envoy/server.hpp"
@@ -114,7 +115,7 @@ Check check_envoy(Services& services) {
         check.ok = result.exit_code == 0 && at != std::string::npos;
         if (check.ok) {
             const std::string version = result.out.substr(at + 9);
-            check.found = version.substr(0, version.find('\n')) + ", " + program.string();
+            check.found = first_line(version) + ", " + program.string();
         } else {
             check.problem = fmt::format("{} does not say its version", program.string());
         }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/terminal.hpp"
+#include "base/text.hpp"
 #include "commands/command.hpp"
 #include "istio/releases.hpp"
 #include "manifest/fields.hpp"
@@ -197,12 +198,6 @@ ordered_json to_json(const RuleList&) {
             {"trafficExtensionFields", manifest::all_paths(Kind::traffic_extension)}};
 }
 
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
 // Lists are spelled "match[]" in the tables and "match[0]" by people.
 std::string without_brackets(const std::string& path) {
     std::string plain;
@@ -218,24 +213,24 @@ std::string without_brackets(const std::string& path) {
 
 bool has_value(const Field& field, const std::string& name) {
     return std::any_of(field.values.begin(), field.values.end(),
-                       [&](const auto& value) { return lower(std::string(value.name)) == name; });
+                       [&](const auto& value) { return lower_case(value.name) == name; });
 }
 
 // "spec.match.mode", "match[0].mode", "trafficextension.spec.wasm.url", any of them in any case,
 // and FAIL_OPEN for the field that takes it.
 std::optional<FieldResult> find_field(const std::string& subject) {
-    const auto word = lower(subject);
+    const auto word = lower_case(subject);
     for (const auto kind : {Kind::wasm_plugin, Kind::traffic_extension}) {
-        const auto prefix = lower(std::string(to_string(kind))) + ".";
+        const auto prefix = lower_case(to_string(kind)) + ".";
         const auto path = subject.substr(word.starts_with(prefix) ? prefix.size() : 0);
         if (const auto* field = manifest::find_field(kind, path)) {
             return FieldResult{kind, path.starts_with("spec") ? path : "spec." + path, field};
         }
-        const auto wanted = lower(without_brackets(path));
+        const auto wanted = lower_case(without_brackets(path));
         for (const auto& known : manifest::all_paths(kind)) {
             const auto plain = without_brackets(known);
             const auto* field = manifest::find_field(kind, plain);
-            if (lower(plain) == wanted || lower(plain) == "spec." + wanted ||
+            if (lower_case(plain) == wanted || lower_case(plain) == "spec." + wanted ||
                 has_value(*field, wanted)) {
                 return FieldResult{kind, plain, field};
             }

@@ -14,6 +14,7 @@
 #include "base/forks.hpp"
 #include "base/parallel.hpp"
 #include "base/report.hpp"
+#include "base/text.hpp"
 #include "commands/command.hpp"
 #include "commands/endpoint_flags.hpp"
 #include "commands/show_as.hpp"
@@ -92,7 +93,7 @@ std::string failure_text(const std::string& file, const plugintest::Failure& fai
         fmt::format("    {}:{}:{}: {}\n      expected {}\n", file, failure.place.line,
                     failure.place.column, printable(failure.what), failure.expected);
     // What ended with a trap carries its backtrace below its first line.
-    const auto first = failure.actual.substr(0, failure.actual.find('\n'));
+    const auto first = first_line(failure.actual);
     text += fmt::format("      actual   {}\n", first);
     if (first.size() < failure.actual.size()) {
         text += indented(failure.actual.substr(first.size() + 1), 15);

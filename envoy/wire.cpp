@@ -6,20 +6,14 @@
 #include <charconv>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace wasmplug::envoy {
 namespace {
 
 using plugintest::Message;
 
 constexpr std::size_t line_limit = std::size_t{256} << 10;
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-    return out;
-}
 
 std::string_view trimmed(std::string_view text) {
     const std::size_t first = text.find_first_not_of(" \t");
@@ -67,7 +61,7 @@ void WireReader::field(Message& message, std::string_view text, bool trailer) {
         state_ = State::broken;
         return;
     }
-    const std::string name = lower(text.substr(0, colon));
+    const std::string name = lower_case(text.substr(0, colon));
     const std::string value(trimmed(text.substr(colon + 1)));
     if (trailer) {
         message.trailers.emplace_back(name, value);
@@ -91,7 +85,7 @@ void WireReader::body_begins() {
     const std::string length = plugintest::first_header(message_.headers, "content-length");
     if (head_ || status == "204" || status == "304") {
         state_ = State::done;
-    } else if (lower(coding).find("chunked") != std::string::npos) {
+    } else if (lower_case(coding).find("chunked") != std::string::npos) {
         state_ = State::chunk_size;
         std::erase_if(message_.headers,
                       [](const auto& header) { return header.first == "transfer-encoding"; });

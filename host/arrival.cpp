@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.hpp"
 #include "host/pairs.hpp"
 
 namespace wasmplug::host {

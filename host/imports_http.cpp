@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/text.hpp"
 #include "host/imports.hpp"
 #include "host/pairs.hpp"
 #include "host/stream.hpp"

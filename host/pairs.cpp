@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/text.hpp"
 #include "host/abi.hpp"
 
 namespace wasmplug::host {
@@ -67,16 +68,6 @@ Headers parse_pairs(std::string_view bytes) {
         at += name_size + value_size + 2;
     }
     return pairs;
-}
-
-std::string lower_case(std::string_view text) {
-    std::string lower(text);
-    for (char& c : lower) {
-        if (c >= 'A' && c <= 'Z') {
-            c = static_cast<char>(c + ('a' - 'A'));
-        }
-    }
-    return lower;
 }
 
 }  // namespace wasmplug::host

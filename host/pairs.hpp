@@ -15,6 +15,4 @@ std::string serialize_pairs(const Headers& pairs);
 // then replaces the headers by nothing (envoy-observed).
 Headers parse_pairs(std::string_view bytes);
 
-std::string lower_case(std::string_view text);
-
 }  // namespace wasmplug::host

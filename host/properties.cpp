@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.hpp"
 #include "host/imports.hpp"
 #include "host/pairs.hpp"
 #include "host/stream.hpp"

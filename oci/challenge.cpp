@@ -6,13 +6,10 @@
 
 #include "base/image_reference.hpp"
 #include "base/terminal.hpp"
+#include "base/text.hpp"
 
 namespace wasmplug::oci {
 namespace {
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 bool is_token_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -75,13 +72,8 @@ class Scanner {
     std::size_t at_ = 0;
 };
 
-std::string lowered(std::string text) {
-    std::ranges::transform(text, text.begin(), lower);
-    return text;
-}
-
 bool is_private_realm_host(const std::string& host) {
-    return is_private_address(host) || lowered(host_without_port(host)) == "localhost";
+    return is_private_address(host) || lower_case(host_without_port(host)) == "localhost";
 }
 
 }  // namespace
@@ -108,10 +100,10 @@ std::vector<Challenge> parse_challenges(std::string_view value) {
         // "name=value" belongs to the challenge before it, any other word begins a new one.
         if (!out.empty() && scan.take('=')) {
             scan.skip(" \t");
-            out.back().parameters.emplace(lowered(word), scan.value());
+            out.back().parameters.emplace(lower_case(word), scan.value());
         } else {
             scan.back_to(after_word);
-            out.push_back({.scheme = lowered(word)});
+            out.push_back({.scheme = lower_case(word)});
         }
     }
     return out;
@@ -120,7 +112,7 @@ std::vector<Challenge> parse_challenges(std::string_view value) {
 std::vector<Challenge> parse_challenges(const Headers& headers) {
     std::vector<Challenge> out;
     for (const auto& [name, value] : headers) {
-        if (lowered(name) == "www-authenticate") {
+        if (lower_case(name) == "www-authenticate") {
             for (auto& challenge : parse_challenges(value)) {
                 out.push_back(std::move(challenge));
             }

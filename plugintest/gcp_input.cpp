@@ -14,6 +14,7 @@
 #include "base/file.hpp"
 #include "base/hash.hpp"
 #include "base/terminal.hpp"
+#include "base/text.hpp"
 #include "plugintest/case.hpp"
 
 namespace wasmplug::plugintest {
@@ -149,13 +150,6 @@ bool is_text(const std::string& bytes) {
     } catch (const nlohmann::json::exception&) {
         return false;
     }
-}
-
-std::string lower_case(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    });
-    return text;
 }
 
 const char* plain_name(const std::string& pseudo) {

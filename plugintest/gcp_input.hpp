@@ -44,8 +44,6 @@ class GcpFile {
 // Text that YAML can carry: UTF-8 without control characters.
 bool is_text(const std::string& bytes);
 
-std::string lower_case(std::string text);
-
 // "path" for ":path", or nullptr for what is no pseudo header of a test file.
 const char* plain_name(const std::string& pseudo);
 

@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/terminal.hpp"
+#include "base/text.hpp"
 #include "base/time.hpp"
 #include "base/yaml_write.hpp"
 #include "plugintest/full_match.hpp"

@@ -9,16 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace wasmplug::plugintest {
 namespace {
-
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    });
-    return text;
-}
 
 // The client makes these itself.
 bool is_framing(std::string_view name) {
@@ -37,7 +31,7 @@ Message message_of(const HttpResponse& response) {
     Message message;
     message.headers = {{":status", std::to_string(response.status)}};
     for (const auto& [name, value] : response.headers) {
-        message.headers.emplace_back(lower(name), value);
+        message.headers.emplace_back(lower_case(name), value);
     }
     if (!response.body.empty()) {
         message.body = {response.body};

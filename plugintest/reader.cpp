@@ -13,18 +13,12 @@
 #include "base/file.hpp"
 #include "base/hash.hpp"
 #include "base/json.hpp"
+#include "base/text.hpp"
 
 namespace wasmplug::plugintest {
 namespace {
 
 constexpr std::size_t body_limit = std::size_t{64} << 20;
-
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    });
-    return text;
-}
 
 void set_header(Headers& headers, const std::string& name, std::string value) {
     for (auto& header : headers) {
@@ -46,7 +40,7 @@ void read_headers(const Reading& reading, const Value& value, std::string_view w
                   Headers& headers) {
     const auto& values = reading.values;
     for (const auto& member : values.members(value, what)) {
-        const std::string name = lower(member.name);
+        const std::string name = lower_case(member.name);
         std::erase_if(headers, [&](const auto& header) { return header.first == name; });
         if (member.value.is_sequence()) {
             for (const auto& item : values.items(member.value, name)) {

@@ -2,26 +2,18 @@
 
 #include <utility>
 
+#include "base/text.hpp"
 #include "plugintest/reader.hpp"
 
 namespace wasmplug::plugintest {
 namespace {
-
-std::string lower(std::string text) {
-    for (char& c : text) {
-        if (c >= 'A' && c <= 'Z') {
-            c = static_cast<char>(c + ('a' - 'A'));
-        }
-    }
-    return text;
-}
 
 std::vector<ExpectedHeader> read_headers(const Values& values, const Value& value,
                                          std::string_view what) {
     std::vector<ExpectedHeader> headers;
     for (const auto& member : values.members(value, what)) {
         ExpectedHeader header;
-        header.name = lower(member.name);
+        header.name = lower_case(member.name);
         header.place = values.place(member.value);
         if (member.value.is_sequence()) {
             for (const auto& item : values.items(member.value, header.name)) {

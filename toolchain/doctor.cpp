@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "toolchain/compile_cpp.hpp"
 #include "toolchain/messages.hpp"
 
@@ -41,10 +42,6 @@ Answer ask(const BuildWorld& world, std::vector<std::string> argv, std::string i
     spec.timeout = probe_limit;
     const ProcessResult result = world.spawn(spec, world.cancel);
     return {true, result.exit_code, result.out, result.err};
-}
-
-std::string first_line(const std::string& text) {
-    return text.substr(0, text.find('\n'));
 }
 
 // The line that says what went wrong: an error, before its backtrace, else the last.

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "base/text.hpp"
 
 namespace wasmplug::toolchain {
 
@@ -308,9 +309,7 @@ Identity read_cmake_project(std::string_view text) {
     for (const auto line : lines_of(text)) {
         flat += std::string(without_comment(line, '#')) + ' ';
     }
-    std::string lower = flat;
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const std::string lower = lower_case(flat);
     auto at = lower.find("project");
     while (at != std::string::npos &&
            lower.find_first_not_of(' ', at + 7) != lower.find('(', at + 7)) {

@@ -1,10 +1,13 @@
-// What git sets for a hook names the repository from a folder that need not be ours.
+// What git is asked: in a hook, for which it names the repository from a folder that need not be
+// ours, and of a folder with many changes.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
+#include "base/file.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/sandbox.hpp"
+#include "tests/support/script_plugin.hpp"
 
 namespace wasmplug::test {
 namespace {
@@ -38,6 +41,32 @@ TEST(GitHook, OfALinkedWorkTreeCanAskUsWhatChanged) {
     EXPECT_NE(said.find("nothing changed since HEAD\n"), std::string::npos) << said;
     EXPECT_NE(said.find("build 0\n"), std::string::npos) << said;
     EXPECT_NE(said.find("\"file\": \"m.yaml\""), std::string::npos) << said;
+}
+
+// A list of changes too long for one line of output once passed for none.
+TEST(Package, NamesNoRevisionThatLacksWhatWasPacked) {
+    WASMPLUG_NEEDS_PROGRAM("git");
+    WASMPLUG_NEEDS_PROGRAM("clang");
+    Sandbox sandbox;
+    sandbox.write("a/go.mod", "module x.org/a\n");
+    sandbox.write("a/main.go", "package main\n");
+    sandbox.write(".gitignore", "build/\ndist/\n");
+    sandbox.write("a/build/plugin.wasm", read_file(*built_plugin("script")));
+    const auto packed_revision = [&] {
+        const auto packed = sandbox.run({"package", "a"});
+        EXPECT_EQ(packed.exit_code, 0) << packed.err;
+        return sandbox.shell("grep -rl image.revision dist a/dist | wc -l; rm -rf dist a/dist").out;
+    };
+    const auto made = sandbox.shell(
+        "git init -q -b main && git config user.name tests && git config user.email "
+        "tests@example.invalid && git add -A && git commit -q -m first");
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+    EXPECT_EQ(packed_revision(), "1\n");
+    for (int i = 0; i < 200; ++i) {
+        sandbox.write("a/notes/" + std::to_string(i) + "-" + std::string(40, 'x'), "");
+    }
+    ASSERT_EQ(sandbox.shell("git add -A").exit_code, 0);
+    EXPECT_EQ(packed_revision(), "0\n");
 }
 
 }  // namespace
