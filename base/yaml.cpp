@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <ranges>
 #include <unordered_map>
 #include <utility>
 
@@ -72,8 +71,9 @@ void visit_entries(const Node& mapping, const Visit& visit) {
         for (const Node& item : entry.value.items()) {
             items.push_back(&item);
         }
-        for (const Node* item : items | std::views::reverse) {
-            visit_entries(*item, visit);
+        // No std::views: clang 14, which builds the fuzzers, does not compile libstdc++'s.
+        for (auto item = items.rbegin(); item != items.rend(); ++item) {
+            visit_entries(**item, visit);
         }
     }
 }

@@ -43,14 +43,14 @@ void set_header(Headers& headers, const std::string& name, const std::string& va
 // Several values of one pseudo header are one, with commas: `add` on ":path" joins.
 void join_pseudo_headers(Headers& headers) {
     Headers joined;
-    for (auto& [name, value] : headers) {
-        const auto same = std::find_if(joined.begin(), joined.end(), [&](const auto& header) {
-            return name.starts_with(':') && header.first == name;
+    for (const auto& header : headers) {
+        const auto same = std::find_if(joined.begin(), joined.end(), [&](const auto& each) {
+            return header.first.starts_with(':') && each.first == header.first;
         });
         if (same != joined.end()) {
-            same->second += "," + value;
+            same->second += "," + header.second;
         } else {
-            joined.emplace_back(name, value);
+            joined.push_back(header);
         }
     }
     headers = std::move(joined);

@@ -114,6 +114,16 @@ extern "C" int LLVMFuzzerRunDriver(int* argc, char*** argv,
 
 int run_libfuzzer(const FuzzTarget& target, int argc, char** argv) {
     fuzzed = &target;
+    // Without a seed it would begin with one byte, and find calls of a dozen arguments by chance.
+    for (int i = 1; i < argc; ++i) {
+        if (const fs::path folder = argv[i]; fs::is_directory(folder)) {
+            std::size_t number = 0;
+            for (const auto& seed : corpus_of(target)) {
+                write_file(folder / ("seed-" + std::to_string(number++)), seed);
+            }
+            break;
+        }
+    }
     return LLVMFuzzerRunDriver(&argc, &argv, [](const std::uint8_t* bytes, std::size_t size) {
         fuzz_once(*fuzzed, {reinterpret_cast<const char*>(bytes), size});
         return 0;

@@ -22,8 +22,8 @@ void fuzz_once(const FuzzTarget& target, std::string_view input);
 
 std::vector<std::string> corpus_of(const FuzzTarget& target);
 
-// For main: libFuzzer on the target that `name` names, with its own arguments. Only in a build
-// with WASMPLUG_LIBFUZZER.
+// For main: libFuzzer on the target, with its own arguments; the corpus of the test is put into the
+// first folder among them. Only in a build with WASMPLUG_LIBFUZZER.
 int run_libfuzzer(const FuzzTarget& target, int argc, char** argv);
 
 // The `number`th damaged copy of `seed`: the same for the same arguments on every machine.
