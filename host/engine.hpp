@@ -111,7 +111,7 @@ class Module {
 };
 
 // Null with `error` filled for what the interpreter cannot read.
-std::unique_ptr<Module> load_module(std::string_view bytes, const EngineOptions& options,
+std::unique_ptr<Module> load_module(std::string_view bytes, EngineOptions options,
                                     std::string& error);
 
 }  // namespace wasmplug::host

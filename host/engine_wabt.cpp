@@ -1,5 +1,6 @@
 // The only file that sees wabt; its headers (1.0.32) do not compile as C++20.
 
+#include <sys/mman.h>
 #include <wabt/interp/interp.h>
 
 #include <algorithm>
@@ -58,6 +59,18 @@ template struct IstreamAccess<&wi::Istream::data_>;
 // Of modules in four languages the interpreter's code was 2.5 to 4.5 times theirs; what is not
 // needed is never touched.
 constexpr std::size_t code_growth = 5;
+
+// A Go plugin's is 8 MB: of small pages the kernel would hand over each by a fault.
+void reserve(wi::Buffer& code, std::size_t size) {
+    constexpr std::uintptr_t huge_page = std::uintptr_t{2} << 20;
+    code.reserve(size);
+    const auto begin = reinterpret_cast<std::uintptr_t>(code.data());
+    const auto first = (begin + huge_page - 1) / huge_page * huge_page;
+    const auto last = (begin + size) / huge_page * huge_page;
+    if (last > first) {
+        ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);  // advice only
+    }
+}
 
 constexpr int slice = 1000;
 constexpr std::size_t max_frames = 20;  // Envoy's --stack-trace-limit
@@ -126,7 +139,7 @@ class WabtInstance;
 
 class WabtModule final : public Module {
   public:
-    explicit WabtModule(const EngineOptions& options) : store_(features()), options_(options) {}
+    explicit WabtModule(EngineOptions options) : store_(features()), options_(std::move(options)) {}
 
     static wabt::Features features() {
         wabt::Features all;
@@ -137,7 +150,7 @@ class WabtModule final : public Module {
     bool read(std::string_view bytes, std::string& error) {
         wabt::Errors errors;
         wi::ModuleDesc description;
-        bytes_of(description.istream).reserve(bytes.size() * code_growth);
+        reserve(bytes_of(description.istream), bytes.size() * code_growth);
         const wabt::Features all = features();
         const wabt::ReadBinaryOptions options(all, nullptr, /*read_debug_names=*/false,
                                               /*stop_on_first_error=*/true,
@@ -494,9 +507,9 @@ bool operator==(const Signature& a, const Signature& b) {
     return a.params == b.params && a.results == b.results;
 }
 
-std::unique_ptr<Module> load_module(std::string_view bytes, const EngineOptions& options,
+std::unique_ptr<Module> load_module(std::string_view bytes, EngineOptions options,
                                     std::string& error) {
-    auto module = std::make_unique<WabtModule>(options);
+    auto module = std::make_unique<WabtModule>(std::move(options));
     try {
         if (!module->read(bytes, error)) {
             return nullptr;

@@ -42,6 +42,7 @@ std::string_view without_data(std::string_view bytes, const wasm::Module& declar
             return bytes;
         }
     }
+    data.reserve(declared.data.size());
     for (const auto& segment : declared.data) {
         data.push_back({*segment.address, bytes.substr(segment.offset, segment.size)});
     }
@@ -65,11 +66,11 @@ std::unique_ptr<LoadedModule> give_up(std::optional<LoadFailure>& failure,
 
 std::unique_ptr<LoadedModule> LoadedModule::load(std::string bytes, bool exact,
                                                  std::optional<LoadFailure>& failure) {
-    const auto verdict = wasm::would_load(bytes, wasm::envoy_rules(wasm::newest_envoy_minor()));
-    if (!verdict.loads && !verdict.when_run) {
-        return refuse(failure, joined(verdict.log));
+    const auto judged = wasm::judge_module(bytes, wasm::envoy_rules(wasm::newest_envoy_minor()));
+    if (!judged.verdict.loads && !judged.verdict.when_run) {
+        return refuse(failure, joined(judged.verdict.log));
     }
-    const auto declared = wasm::read_module(bytes);
+    const auto& declared = *judged.module;  // what loads has been read
     if (const auto over = wasm::over_limits(declared)) {
         return give_up(failure, *over);
     }
@@ -79,7 +80,7 @@ std::unique_ptr<LoadedModule> LoadedModule::load(std::string bytes, bool exact,
     EngineOptions options;
     options.exact = exact;
     const auto code = without_data(loaded->bytes_, declared, options.data);
-    loaded->module_ = load_module(code, options, error);
+    loaded->module_ = load_module(code, std::move(options), error);
     if (!loaded->module_) {
         return give_up(failure, error);
     }

@@ -89,7 +89,16 @@ class BodyJudge {
 
     void push_all(Kinds kinds);
     Kind pop();
-    void pop(Kind wanted);
+
+    void pop(Kind wanted) {
+        if (stack_.size() > frames_.back().height && stack_.back() == wanted) {
+            stack_.pop_back();
+        } else {
+            pop_other(wanted);
+        }
+    }
+
+    void pop_other(Kind wanted);
     void pop_all(Kinds kinds);
     void check_top(Kinds kinds);
     void open(std::uint8_t opcode, Kinds takes, Kinds gives);

@@ -73,7 +73,7 @@ std::uint64_t Bytes::unsigned_leb(int bits, const char* what) {
     malformed(fmt::format("{} is no {}-bit number", what, bits));
 }
 
-std::int64_t Bytes::signed_leb(int bits, const char* what) {
+std::int64_t Bytes::long_signed_leb(int bits, const char* what) {
     std::uint64_t value = 0;
     for (int shift = 0; shift < bits; shift += 7) {
         const std::uint8_t byte = u8(what);

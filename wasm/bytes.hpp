@@ -62,9 +62,20 @@ class Bytes {
         return static_cast<std::uint32_t>(unsigned_leb(32, what));
     }
 
-    std::uint64_t u64(const char* what) { return unsigned_leb(64, what); }
+    std::uint64_t u64(const char* what) {
+        if (!at_end() && static_cast<std::uint8_t>(text_[position_]) < 0x80) {
+            return static_cast<std::uint8_t>(text_[position_++]);
+        }
+        return unsigned_leb(64, what);
+    }
 
-    std::int64_t signed_leb(int bits, const char* what);
+    std::int64_t signed_leb(int bits, const char* what) {
+        if (!at_end() && static_cast<std::uint8_t>(text_[position_]) < 0x80) {
+            const auto byte = static_cast<std::uint8_t>(text_[position_++]);
+            return byte < 0x40 ? byte : byte - 0x80;
+        }
+        return long_signed_leb(bits, what);
+    }
 
     // The next `size` bytes.
     std::string_view take(std::size_t size, const char* what);
@@ -90,6 +101,7 @@ class Bytes {
 
   private:
     std::uint64_t unsigned_leb(int bits, const char* what);
+    std::int64_t long_signed_leb(int bits, const char* what);
 
     std::string_view text_;
     std::size_t base_;

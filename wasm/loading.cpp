@@ -325,4 +325,9 @@ LoadVerdict would_load(std::string_view bytes, const EnvoyRules& rules) {
     return would_load(analyse(bytes), rules);
 }
 
+JudgedModule judge_module(std::string_view bytes, const EnvoyRules& rules) {
+    Analysis found = analyse(bytes);
+    return {would_load(found, rules), std::move(found.module)};
+}
+
 }  // namespace wasmplug::wasm

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "wasm/abi.hpp"
+#include "wasm/module.hpp"
 
 namespace wasmplug::wasm {
 
@@ -42,5 +43,13 @@ struct LoadVerdict {
 std::optional<int> loads_since(std::string_view bytes);
 
 LoadVerdict would_load(std::string_view bytes, const EnvoyRules& rules);
+
+// The same, with what was read on the way: nothing for what is no module.
+struct JudgedModule {
+    LoadVerdict verdict;
+    std::optional<Module> module;
+};
+
+JudgedModule judge_module(std::string_view bytes, const EnvoyRules& rules);
 
 }  // namespace wasmplug::wasm
