@@ -330,13 +330,12 @@ void add_bench(CLI::App& command, Run& selected) {
         .add_option("--module", options->module, "Measure this module instead of the file's own")
         ->type_name("FILE")
         ->allow_extra_args(false);
-    command
-        .add_option("--baseline", options->baseline, "Compare with what an earlier -o json printed")
+    not_empty(command.add_option("--baseline", options->baseline,
+                                 "Compare with what an earlier -o json printed"))
         ->type_name("FILE")
         ->allow_extra_args(false);
-    command
-        .add_option("--fail-on", options->fail_on,
-                    "Exit with 3 when a figure is surely so much over the baseline's")
+    not_empty(command.add_option("--fail-on", options->fail_on,
+                                 "Exit with 3 when a figure is surely so much over the baseline's"))
         ->type_name("PERCENT")
         ->allow_extra_args(false);
     command

@@ -150,13 +150,18 @@ HttpRequest request_to(const std::string& url, const EndpointFlags& flags) {
 
 }  // namespace
 
+CLI::Option* not_empty(CLI::Option* option) {
+    return option->check([](const std::string& text) {
+        return text.empty() ? std::string("its value is empty") : std::string();
+    });
+}
+
 void add_load_flags(CLI::App& command, LoadFlags& flags) {
-    command.add_option("--url", flags.url, "Measure this running endpoint instead")
+    not_empty(command.add_option("--url", flags.url, "Measure this running endpoint instead"))
         ->type_name("URL")
         ->allow_extra_args(false);
-    command
-        .add_option("--baseline-url", flags.baseline_url,
-                    "Measure this one too, in turns, and compare")
+    not_empty(command.add_option("--baseline-url", flags.baseline_url,
+                                 "Measure this one too, in turns, and compare"))
         ->type_name("URL")
         ->allow_extra_args(false);
     command.add_option("--requests", flags.requests, "So many to each endpoint or Envoy")

@@ -9,7 +9,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace wasmplug {
 
@@ -24,6 +25,9 @@ struct LoadFlags {
     std::string between;
     EndpointFlags endpoint;
 };
+
+// An option that an empty text ("$UNSET" in a script) does not switch off in silence.
+CLI::Option* not_empty(CLI::Option* option);
 
 void add_load_flags(CLI::App& command, LoadFlags& flags);
 

@@ -67,7 +67,8 @@ std::string table(const std::vector<BenchFigures>& figures) {
             continue;
         }
         for (const auto& title : titles) {
-            html += "<td>" + shown(title, *figure(each, title.name)) + "</td>";
+            html += fmt::format("<td data-of=\"{}\">{}</td>", title.text,
+                                shown(title, *figure(each, title.name)));
         }
         html += "</tr>\n";
     }

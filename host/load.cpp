@@ -207,6 +207,12 @@ LoadComparison compare(const LoadRounds& subject, const LoadRounds& baseline) {
 
 std::vector<std::string> worse(const LoadComparison& comparison, double percent) {
     std::vector<std::string> reasons;
+    const auto& baseline = comparison.baseline;
+    if (baseline && baseline->failed == baseline->requests &&
+        comparison.subject.failed < comparison.subject.requests) {
+        reasons.emplace_back(
+            "every request of the baseline failed: there is nothing to compare with");
+    }
     for (const auto& each : comparison.differences) {
         if (each.low_percent > percent) {
             reasons.push_back(

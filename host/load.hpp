@@ -69,7 +69,8 @@ struct LoadComparison {
 LoadComparison compare(const LoadRounds& subject, const LoadRounds& baseline);
 
 // Why the subject is worse than allowed: a percentile whose whole interval lies more than
-// `percent` above the baseline, or more failed requests. Empty when it is not.
+// `percent` above the baseline, or more failed requests, or a baseline of which all failed and
+// not the subject's too. Empty when it is not.
 std::vector<std::string> worse(const LoadComparison& comparison, double percent);
 
 nlohmann::ordered_json to_json(const LoadComparison& comparison);

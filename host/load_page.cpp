@@ -120,13 +120,15 @@ Series medians(const char* colour, const LoadFigures& figures) {
 std::string row(const char* colour, const std::string& name, const LoadFigures& figures,
                 const std::optional<double>& cpu_us) {
     std::string html = fmt::format(
-        "<tr><td style=\"border-left:.4rem solid var(--{})\">{}</td><td>{}</td>"
-        "<td{}>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.0f}/s</td>",
+        "<tr><td style=\"border-left:.4rem solid var(--{})\">{}</td><td "
+        "data-of=\"Requests\">{}</td>"
+        "<td data-of=\"Failed\"{}>{}</td><td data-of=\"p50\">{}</td><td data-of=\"p90\">{}</td>"
+        "<td data-of=\"p99\">{}</td><td data-of=\"Rate\">{:.0f}/s</td>",
         colour, xml_escaped(name), figures.requests, figures.failed > 0 ? " class=\"bad\"" : "",
         figures.failed, shown_ms(figures.p50_ms), shown_ms(figures.p90_ms),
         shown_ms(figures.p99_ms), figures.rate);
     if (cpu_us) {
-        html += fmt::format("<td>{:.1f} µs</td>", *cpu_us);
+        html += fmt::format("<td data-of=\"CPU a request\">{:.1f} µs</td>", *cpu_us);
     }
     return html + "</tr>\n";
 }
@@ -158,8 +160,9 @@ std::string differences_table(const LoadComparison& each) {
         "<th>%</th><th>95 % interval, ms</th><th>95 % interval, %</th></tr>\n";
     for (const auto& one : each.differences) {
         html += fmt::format(
-            "<tr><td>{}</td><td>{:+.3f}</td><td>{:+.1f}</td><td>{:+.3f} to {:+.3f}</td>"
-            "<td>{:+.1f} to {:+.1f}</td></tr>\n",
+            "<tr><td>{}</td><td data-of=\"ms\">{:+.3f}</td><td data-of=\"%\">{:+.1f}</td>"
+            "<td data-of=\"95 % interval, ms\">{:+.3f} to {:+.3f}</td>"
+            "<td data-of=\"95 % interval, %\">{:+.1f} to {:+.1f}</td></tr>\n",
             one.figure, one.ms, one.percent, one.low_ms, one.high_ms, one.low_percent,
             one.high_percent);
     }

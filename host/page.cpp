@@ -9,7 +9,7 @@ namespace {
 
 constexpr const char* style = R"(
 :root{color-scheme:light dark;--ink:#1c2024;--soft:#5b6570;--line:#dfe3e8;--now:#2563c9;--old:#a9b4c2;--bad:#b3261e;--paper:#fff}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--soft:#9aa5b1;--line:#343b44;--now:#6ea8fe;--old:#566273;--bad:#f2877f;--paper:#15181c}}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--soft:#9aa5b1;--line:#343b44;--now:#6ea8fe;--old:#7d8a9b;--bad:#f2877f;--paper:#15181c}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:64rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .25rem}
 p,small{color:var(--soft)}.bad{color:var(--bad)}ul{padding-left:1.2rem}li{overflow-wrap:anywhere}
@@ -25,8 +25,12 @@ th:first-child,td:first-child{min-width:9rem;overflow-wrap:anywhere}
 .track i.old{background:var(--old);margin-top:2px;height:.4rem}
 .chart{display:block;width:100%;height:auto;margin:.5rem 0}.chart text{fill:var(--soft);font:12px system-ui,sans-serif}
 .chart line{stroke:var(--line)}.chart polyline{fill:none;stroke-width:2;stroke-linejoin:round}
+.chart line,.chart polyline{vector-effect:non-scaling-stroke}
 .now{stroke:var(--now)}.old{stroke:var(--old)}circle.now{fill:var(--now);stroke:none}circle.old{fill:var(--old);stroke:none}
-@media(max-width:40rem){.chart text{font-size:19px}.bar{grid-template-columns:1fr auto}.bar span{grid-column:1/-1}}
+@media(max-width:40rem){.chart text{font-size:19px}.bar{grid-template-columns:1fr auto}.bar span{grid-column:1/-1}
+table,tbody,tr,td{display:block}tr:first-child{display:none}tr{border-bottom:1px solid var(--line);padding:.4rem 0}
+td{display:flex;justify-content:space-between;gap:1rem;border:0;padding:.1rem .5rem;white-space:normal}td::before{content:attr(data-of);color:var(--soft);text-align:left}
+td:first-child{display:block;font-weight:600}}
 )";
 
 }  // namespace

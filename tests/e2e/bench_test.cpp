@@ -143,6 +143,51 @@ TEST_F(BenchCommand, WantsAFormatAndAFileForAReport) {
     }
 }
 
+// A browser lays each page out in a frame of some width and names what is wider than its place.
+TEST_F(BenchCommand, WritesPagesThatFitAPhoneAndADesk) {
+    WASMPLUG_NEEDS_PROGRAM("chromium");
+    WASMPLUG_NEEDS_PROGRAM("clang");
+    write_test();
+    const std::string name(70, 'n');
+    sandbox.write("a.test.yaml",
+                  sandbox.read("a.test.yaml") + "- name: " + name +
+                      "\n  config: \"request_headers trap\\n\"\n  request: {path: /" + name +
+                      "}\n");
+    sandbox.run({"bench", "--report", "html=cost.html"});
+    sandbox.run({"bench", "--url", quick.url("/" + name), "--baseline-url", quick.url("/b"),
+                 "--requests", "40", "--rounds", "4", "--report", "html=load.html"});
+    sandbox.write("frame.html", R"(<!DOCTYPE html><html><body><script>
+let left = 6;
+for (const file of ['cost', 'load']) for (const width of [320, 400, 1280]) {
+  const frame = document.createElement('iframe');
+  frame.style = `width:${width}px;height:900px;border:0`;
+  frame.src = file + '.html';
+  frame.onload = () => {
+    const seen = frame.contentDocument;
+    const wide = [...seen.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth + 1 &&
+                 getComputedStyle(e).display !== 'inline' && e.clientWidth > 0);
+    const say = document.createElement('p');
+    say.textContent = `${file} ${width} ${seen.body.clientWidth > 0 ? 'laid out' : 'empty'} ` +
+      (wide.length ? 'wide: ' + wide.map(e => e.tagName + '.' + e.className) : 'fits');
+    document.body.append(say);
+    if (--left === 0) document.body.append('done');
+  };
+  document.body.append(frame);
+}
+</script></body></html>)");
+    const auto seen =
+        sandbox.run_program({"chromium", "--headless=new", "--no-sandbox", "--disable-gpu",
+                             "--allow-file-access-from-files", "--virtual-time-budget=20000",
+                             "--dump-dom", "file://" + (sandbox.work() / "frame.html").string()});
+    for (const std::string page : {"cost", "load"}) {
+        for (const std::string width : {"320", "400", "1280"}) {
+            EXPECT_NE(seen.out.find(page + " " + width + " laid out fits"), std::string::npos)
+                << page << " " << width << "\n"
+                << seen.out << seen.err;
+        }
+    }
+}
+
 TEST_F(BenchCommand, SaysWhichExchangesABaselineDoesNotKnow) {
     WASMPLUG_NEEDS_PROGRAM("clang");
     write_test();
@@ -167,6 +212,10 @@ TEST_F(BenchCommand, RefusesFlagsThatMeanNothingTogether) {
     for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
              {"bench", "--baseline-url", "http://127.0.0.1:1/"},
              {"bench", "--url", "nonsense"},
+             {"bench", "--url", ""},
+             {"bench", "--url", "http://127.0.0.1:1/", "--baseline-url", ""},
+             {"bench", "--baseline", ""},
+             {"bench", "--baseline", "a.json", "--fail-on", ""},
              {"bench", "--url", "http://127.0.0.1:1/", "--fail-on", "5%"},
              {"bench", "--url", "http://127.0.0.1:1/", "a.test.yaml"},
              {"bench", "--url", "http://127.0.0.1:1/", "--report", "pdf=a.pdf"},

@@ -109,6 +109,19 @@ TEST(LoadVerdict, IsWorseWhenMoreRequestsFail) {
     EXPECT_EQ(reasons[0], "1 requests failed, and 0 of the baseline's");
 }
 
+TEST(LoadVerdict, IsNoPassAgainstABaselineThatOnlyFailed) {
+    LoadRounds failing = ramp(1000);
+    for (auto& round : failing) {
+        for (auto& sample : round.samples) {
+            sample.status = 500;
+        }
+    }
+    const auto reasons = worse(compare(ramp(900), failing), 50);
+    ASSERT_EQ(reasons.size(), 1U);
+    EXPECT_EQ(reasons[0], "every request of the baseline failed: there is nothing to compare with");
+    EXPECT_TRUE(worse(compare(failing, failing), 50).empty());  // an upstream that answers so
+}
+
 TEST(LoadText, FitsATerminalWhateverTheUrls) {
     auto comparison = compare(ramp(1200), ramp(1000));
     comparison.subject_name = "http://a/";
