@@ -45,6 +45,21 @@ envoy::FailurePolicy policy_of(std::string_view fail_strategy) {
                                             : envoy::FailurePolicy::closed;
 }
 
+// The first time that is noted counts.
+void note(FileTimes& times, const fs::path& file) {
+    std::error_code gone;
+    const auto time = fs::last_write_time(file, gone);
+    if (!gone) {
+        times.emplace(file, time);
+    }
+}
+
+void note_sources(FileTimes& times, const toolchain::Project& project) {
+    for (const auto& source : toolchain::Sources(project).files()) {
+        note(times, source);
+    }
+}
+
 class Finder {
   public:
     Finder(const ChainOptions& options, const ModuleSupply& supply, Services& services,
@@ -82,7 +97,7 @@ class Finder {
         if (!fs::is_regular_file(module)) {
             throw Error(fmt::format("there is no module at {}", name));
         }
-        chain_.files.push_back(module);
+        add_file(module);
         return module;
     }
 
@@ -92,16 +107,23 @@ class Finder {
                         [&](const auto& each) { return each.directory == project.directory; });
         if (!known) {
             chain_.projects.push_back(project);
+            note_sources(chain_.times, project);
             const bool missing = !fs::exists(project.module());
             if (supply_.build && (missing || toolchain::newer_than_module(project))) {
                 supply_.build(project);
+                note_sources(chain_.times, project);  // Cargo.lock and the like may be new
             } else if (missing) {
                 throw Error(fmt::format("{} is not built", project.name),
                             fmt::format("wasmplug build {}", project.directory.string()));
             }
         }
-        chain_.files.push_back(fs::absolute(project.module()).lexically_normal());
+        add_file(fs::absolute(project.module()).lexically_normal());
         return chain_.files.back();
+    }
+
+    void add_file(const fs::path& file) {
+        chain_.files.push_back(file);
+        note(chain_.times, file);
     }
 
     fs::path module_of(const manifest::Object& object, const fs::path& manifest_file);
@@ -171,9 +193,16 @@ envoy::Filter filter_from(const manifest::Object& object, fs::path module) {
 
 void Finder::manifests(const std::vector<std::string>& names) {
     std::vector<std::pair<manifest::Placement, envoy::Filter>> placed;
+    FileTimes before;
+    for (const auto& name : names) {
+        note(before, name);
+    }
     for (const auto& source :
          manifest::collect_sources({.names = names}, services_.spawn, services_.cancel)) {
-        chain_.files.emplace_back(source.name);
+        if (const auto known = before.find(source.name); known != before.end()) {
+            chain_.times.insert(*known);
+        }
+        add_file(source.name);
         const auto file = manifest::parse_source(source).checked();
         for (const auto& object : manifest::objects_in(file)) {
             if (object.identity != manifest::Identity::ours || object.payload() == nullptr) {
@@ -211,6 +240,17 @@ bool is_module(const std::string& subject) {
 }
 
 }  // namespace
+
+FileTimes times_of(const PluginChain& chain) {
+    FileTimes times;
+    for (const auto& file : chain.files) {
+        note(times, file);
+    }
+    for (const auto& project : chain.projects) {
+        note_sources(times, project);
+    }
+    return times;
+}
 
 void add_chain_options(CLI::App& command, ChainOptions& options) {
     command

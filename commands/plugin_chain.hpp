@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,11 +23,18 @@ struct ChainOptions {
     std::string config;                 // text, or @FILE
 };
 
+// When each file was last written.
+using FileTimes = std::map<std::filesystem::path, std::filesystem::file_time_type>;
+
 struct PluginChain {
     std::vector<envoy::Filter> filters;        // in the order that requests meet them
     std::vector<std::filesystem::path> files;  // modules and manifests it was made from
     std::vector<toolchain::Project> projects;  // whose modules they are
+    FileTimes times;  // of files and sources, from before they were read or built
 };
+
+// The same of now: another answer means that a person has changed something.
+FileTimes times_of(const PluginChain& chain);
 
 // Where a module comes from that is not on this machine, or is older than its sources.
 struct ModuleSupply {

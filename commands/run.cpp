@@ -26,7 +26,6 @@
 #include "envoy/server.hpp"
 #include "oci/artefact.hpp"
 #include "toolchain/build.hpp"
-#include "toolchain/sources.hpp"
 
 namespace wasmplug {
 namespace {
@@ -94,36 +93,16 @@ envoy::Bootstrap bootstrap_for(const RunOptions& options,
     return bootstrap;
 }
 
-// What a person may have changed since: the newest time and the number of files.
-using Stamp = std::pair<std::filesystem::file_time_type, std::size_t>;
-
-Stamp stamp_of(const PluginChain& chain) {
-    Stamp stamp{std::filesystem::file_time_type::min(), 0};
-    const auto look = [&](const std::filesystem::path& file) {
-        std::error_code none;
-        const auto time = std::filesystem::last_write_time(file, none);
-        if (!none) {
-            stamp = {std::max(stamp.first, time), stamp.second + 1};
-        }
-    };
-    std::for_each(chain.files.begin(), chain.files.end(), look);
-    for (const auto& project : chain.projects) {
-        const auto sources = toolchain::Sources(project).files();
-        std::for_each(sources.begin(), sources.end(), look);
-    }
-    return stamp;
-}
-
 // Editors save in several steps, compilers write for a while.
 void wait_until_quiet(const PluginChain& chain, Services& services) {
-    Stamp last = stamp_of(chain);
+    FileTimes last = times_of(chain);
     for (;;) {
         services.sleep(150ms, services.cancel);
-        const Stamp now = stamp_of(chain);
+        FileTimes now = times_of(chain);
         if (now == last) {
             return;
         }
-        last = now;
+        last = std::move(now);
     }
 }
 
@@ -204,6 +183,11 @@ class Session {
         } catch (const Error& error) {
             chain_.files.insert(chain_.files.end(), fresh.files.begin(), fresh.files.end());
             chain_.projects = fresh.projects.empty() ? chain_.projects : fresh.projects;
+            chain_.times = times_of(chain_);
+            for (auto& [file, time] : chain_.times) {
+                const auto found = fresh.times.find(file);
+                time = found == fresh.times.end() ? time : found->second;
+            }
             return wait_or_throw(error);
         }
         chain_ = std::move(fresh);
@@ -230,7 +214,6 @@ class Session {
 
     // Returns when a file has changed; throws as Cancel::check does, and when the Envoy ends.
     void serve() {
-        const Stamp before = stamp_of(chain_);
         std::optional<Remarks> remarks;
         if (server_) {
             remarks.emplace(*server_, options_.upstream);
@@ -243,7 +226,7 @@ class Session {
             if (remarks && turn % 5 == 0) {
                 remarks->tell(services_.out);
             }
-            if (options_.watch && stamp_of(chain_) != before) {
+            if (options_.watch && times_of(chain_) != chain_.times) {
                 wait_until_quiet(chain_, services_);
                 return;
             }

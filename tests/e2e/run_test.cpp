@@ -330,6 +330,26 @@ TEST_F(RunCommand, FetchesTheModuleOfAnImage) {
     EXPECT_FALSE(sandbox_.exists("plugin.wasm"));
 }
 
+TEST_F(RunCommand, WaitsOnceForAManifestThatIsGone) {
+    const auto module = "file://" + (sandbox_.work() / "behaviours.wasm").string();
+    sandbox_.write("m.yaml", manifest("one", module));
+    auto spec = sandbox_.spec({"run", "./m.yaml", "--watch", "-o", "json"});
+    Said said(spec);
+    Child child = start_process(spec);
+    ASSERT_TRUE(becomes([&] { return said.out("}\n"); })) << said.all();
+    std::filesystem::remove(sandbox_.work() / "m.yaml");
+    ASSERT_TRUE(becomes([&] { return said.err("goes on; waiting for a change"); })) << said.all();
+    sandbox_.write("m.yaml", manifest("two", module));
+    ASSERT_TRUE(becomes([&] { return said.err("two runs"); })) << said.all();
+    const auto text = said.all();
+    const std::string changed = "note: something changed";
+    std::size_t times = 0;
+    for (auto at = text.find(changed); at != std::string::npos; at = text.find(changed, at + 1)) {
+        ++times;
+    }
+    EXPECT_EQ(times, 2U) << text;
+}
+
 TEST_F(RunCommand, BuildsAProjectAndBuildsItAgainWhenASourceChanges) {
     WASMPLUG_NEEDS(use_toolchain(sandbox_, "cpp"), "clang for WebAssembly");
     sandbox_.run({"init", "brand", "--language", "cpp", "--pattern", "response-headers"});
