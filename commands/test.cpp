@@ -399,6 +399,9 @@ ExitCode run_test(const TestOptions& given, Services& services) {
     if (!options.import_gcp.empty()) {
         return import(options, services);
     }
+    if (!options.envoy.empty() && options.engine != "envoy") {
+        throw usage_error("--envoy names the Envoy of --engine envoy", "add --engine envoy");
+    }
     if (!options.record.empty()) {
         if (!options.url.empty()) {
             throw usage_error("--record and --url name two endpoints");

@@ -117,7 +117,7 @@ class Run {
         seen.unseen = unseen();
         for (const auto& entry : server_->log()) {
             if (entry.component == "wasm" && entry.by_worker &&
-                (entry.level == "trace" || plugin_words(entry))) {
+                (entry.level == "trace" || entry.level == "error" || plugin_words(entry))) {
                 seen.trace.push_back(entry.text);
             }
         }

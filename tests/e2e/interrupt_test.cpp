@@ -93,6 +93,21 @@ TEST_F(Interrupted, TestEndsItsWorkersAndItself) {
     EXPECT_FALSE(temporary_files());
 }
 
+TEST_F(Interrupted, TestInARealEnvoyEndsThat) {
+    WASMPLUG_NEEDS(envoy_binary().has_value(), "envoy");
+    sandbox_.set("WASMPLUG_ENVOY", envoy_binary()->string());
+    sandbox_.write("a.test.yaml",
+                   "wasmplug: 1\nplugin: {wasm: plugin.wasm, config: \"\"}\ntests:\n"
+                   "- name: again and again\n  request: {path: /}\n");
+    const auto before = sandbox_.files();
+    EXPECT_EQ(interrupt({"test", "--engine", "envoy", "--repeat", "100000"},
+                        [](int pid) { return !children_of(pid).empty(); }),
+              130);
+    EXPECT_EQ(out_, "");
+    EXPECT_EQ(sandbox_.files(), before);
+    EXPECT_FALSE(temporary_files());
+}
+
 TEST_F(Interrupted, BenchShowsWhatItMeasured) {
     std::atomic<int> answered = 0;
     const FaultServer server([&](const SeenRequest&) {
