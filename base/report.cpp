@@ -330,8 +330,10 @@ std::string github(const Report& report) {
             if (!finding.fix.empty()) {
                 message += "\nfix: " + finding.fix;
             }
-            text += fmt::format(",title={}::{}\n", github_data(finding.rule, true),
-                                github_data(message, false));
+            text +=
+                fmt::format(",title={}::{}\n",
+                            github_data(finding.title.empty() ? finding.rule : finding.title, true),
+                            github_data(message, false));
         });
         if (more > 0) {
             text += fmt::format("::{}::+{} more\n", command, more);

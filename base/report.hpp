@@ -28,7 +28,8 @@ struct ReportPlace {
 };
 
 struct ReportFinding {
-    std::string rule;  // "WP012", or the name of a check
+    std::string rule;   // "WP012", or the name of a check
+    std::string title;  // above an annotation; empty: the rule
     Level level = Level::error;
     std::string message;
     std::string fix;

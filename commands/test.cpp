@@ -224,6 +224,7 @@ Report report_of(const TestResult& result) {
             for (const auto& failure : each.failures) {
                 ReportFinding finding;
                 finding.rule = "test";
+                finding.title = each.name;
                 finding.message = fmt::format("{}: expected {}, got {}", failure.what,
                                               failure.expected, failure.actual);
                 finding.place = {file.file, failure.place.line, failure.place.column, 0, 0};
@@ -391,11 +392,36 @@ std::filesystem::file_time_type newest_change(const TestOptions& options) {
     return newest;
 }
 
+// A flag that would do nothing is a mistake.
+void check_combination(const TestOptions& options) {
+    const bool asks = !options.url.empty() || !options.record.empty();
+    if (!options.record.empty() && !options.url.empty()) {
+        throw usage_error("--record and --url name two endpoints");
+    }
+    if (!options.import_gcp.empty() && asks) {
+        throw usage_error("--import-gcp reads a file, and asks no endpoint");
+    }
+    if (options.watch && (!options.record.empty() || !options.import_gcp.empty())) {
+        throw usage_error("--watch runs tests again: there are none to run");
+    }
+    if (options.endpoint.given() && !asks) {
+        throw usage_error("--header, --resolve and --ca-file are for an endpoint",
+                          "name it: --url URL or --record URL");
+    }
+    if (options.engine == "envoy" && asks) {
+        throw usage_error("--engine envoy starts an Envoy, and asks no endpoint");
+    }
+    if (!options.envoy.empty() && options.engine != "envoy") {
+        throw usage_error("--envoy names an Envoy that nothing starts", "add --engine envoy");
+    }
+}
+
 ExitCode run_test(const TestOptions& given, Services& services) {
     TestOptions options = given;
     if (options.subjects.empty()) {
         options.subjects = {"."};
     }
+    check_combination(options);
     if (!options.import_gcp.empty()) {
         return import(options, services);
     }
@@ -403,9 +429,6 @@ ExitCode run_test(const TestOptions& given, Services& services) {
         throw usage_error("--envoy names the Envoy of --engine envoy", "add --engine envoy");
     }
     if (!options.record.empty()) {
-        if (!options.url.empty()) {
-            throw usage_error("--record and --url name two endpoints");
-        }
         options.url = std::exchange(options.record, {});
         return record(options, services);
     }

@@ -15,6 +15,10 @@ bool is_test_file(const std::filesystem::path& path) {
 std::vector<std::string> test_files_of(const std::vector<std::string>& subjects) {
     std::vector<std::string> files;
     for (const auto& subject : subjects) {
+        if (subject.ends_with(".wasm")) {
+            throw usage_error(fmt::format("{} is a module, and no test file", subject),
+                              fmt::format("run the tests with it: --module {}", subject));
+        }
         if (!std::filesystem::is_directory(subject)) {
             files.push_back(subject);
             continue;

@@ -4,15 +4,20 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "base/yaml_write.hpp"
+#include "plugintest/gcp_input.hpp"
 
 namespace wasmplug::plugintest {
 namespace {
+
+using nlohmann::ordered_json;
 
 // The client makes these itself.
 bool is_framing(std::string_view name) {
@@ -54,10 +59,6 @@ void keep_response_only(Expect& expect) {
     kept.place = expect.place;
     kept.given = kept.response.has_value();
     expect = std::move(kept);
-}
-
-std::string quoted(const std::string& text) {
-    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -163,27 +164,36 @@ std::string recorded_test(const LiveTarget& target, const std::string& method,
     Message message;
     message.headers = {{":method", method}, {":path", path}};
     const auto response = message_of(send(live_request(target, message), cancel));
-    std::string text = fmt::format(
-        "wasmplug: 1\nplugin:\n  wasm: build/plugin.wasm\ntests:\n  - name: {}\n"
-        "    request: {{method: {}, path: {}}}\n"
-        "    expect:\n      response:\n        status: {}\n",
-        quoted(fmt::format("{} {}", method, path)), quoted(method), quoted(path),
-        first_header(response.headers, ":status"));
-    std::string headers;
+    ordered_json expected{{"status", std::atoi(first_header(response.headers, ":status").c_str())}};
     for (const auto& [name, value] : response.headers) {
-        if (!name.starts_with(':') && !is_volatile_header(name)) {
-            headers += fmt::format("          {}: {}\n", quoted(name), quoted(value));
+        if (name.starts_with(':') || is_volatile_header(name) || !is_text(value)) {
+            continue;
         }
-    }
-    if (!headers.empty()) {
-        text += "        headers:\n" + headers;
+        auto& place = expected["headers"][name];
+        if (place.is_null()) {
+            place = value;
+            continue;
+        }
+        if (!place.is_array()) {
+            place = ordered_json::array({place});
+        }
+        place.push_back(value);
     }
     constexpr std::size_t longest = 64 * 1024;
     const std::string body = response.whole_body();
-    if (!body.empty() && body.size() <= longest) {
-        text += "        body: " + quoted(body) + "\n";
+    const bool kept = body.size() <= longest && is_text(body);
+    if (kept && !body.empty()) {
+        expected["body"] = body;
     }
-    return text;
+    const ordered_json test{{"name", fmt::format("{} {}", method, path)},
+                            {"request", {{"method", method}, {"path", path}}},
+                            {"expect", {{"response", std::move(expected)}}}};
+    return (kept ? ""
+                 : fmt::format("# The body is left out: its {} bytes are {}.\n", body.size(),
+                               body.size() > longest ? "too many" : "no text")) +
+           yaml::write({{"wasmplug", 1},
+                        {"plugin", {{"wasm", "build/plugin.wasm"}}},
+                        {"tests", ordered_json::array({test})}});
 }
 
 }  // namespace wasmplug::plugintest

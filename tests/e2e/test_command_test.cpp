@@ -107,6 +107,7 @@ TEST_F(TestCommand, WritesAnnotationsForGithubWithTheirPlaces) {
         }
     }
     EXPECT_EQ(errors, 2) << sandbox.read("r.txt");
+    EXPECT_NE(sandbox.read("r.txt").find(",title=fails::response.status"), std::string::npos);
 }
 
 TEST_F(TestCommand, WritesEveryReportOnStdoutToo) {
@@ -122,6 +123,25 @@ TEST_F(TestCommand, WritesEveryReportOnStdoutToo) {
     const auto none = sandbox.run({"test", "--filter", "no such"});
     EXPECT_EQ(none.out, "");
     EXPECT_NE(none.err.find("no test fits --filter 'no such'"), std::string::npos) << none.err;
+}
+
+TEST_F(TestCommand, RefusesFlagsThatWouldDoNothing) {
+    write_three();
+    for (const std::vector<std::string>& flags : std::vector<std::vector<std::string>>{
+             {"--header", "a: b"},
+             {"--resolve", "a:80:127.0.0.1"},
+             {"--envoy", "envoy"},
+             {"--watch", "--record", "http://127.0.0.1:1/"},
+             {"--import-gcp", "a", "--url", "http://127.0.0.1:1/"},
+             {"--record", "http://127.0.0.1:1/", "--url", "http://127.0.0.1:1/"},
+             {"--engine", "envoy", "--url", "http://127.0.0.1:1/"},
+             {"plugin.wasm"}}) {
+        std::vector<std::string> args{"test"};
+        args.insert(args.end(), flags.begin(), flags.end());
+        const auto run = sandbox.run(args);
+        EXPECT_EQ(run.exit_code, 2) << flags.front() << run.err;
+        EXPECT_EQ(run.out, "");
+    }
 }
 
 TEST_F(TestCommand, LinesUpABacktraceBelowTheTrap) {

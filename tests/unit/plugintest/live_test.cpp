@@ -109,12 +109,27 @@ TEST(LiveEngine, SkipsWhatTheEndpointDecides) {
 
 TEST(RecordedTest, PassesAgainstTheSameAnswer) {
     const Send send = [](const HttpRequest&, const Cancel&) {
-        return answer(418, {{"X-Tea", "\"pot\""}, {"Date", "now"}}, "short\nand stout");
+        return answer(
+            418,
+            {{"X-Tea", "\"pot\""}, {"Date", "now"}, {"Set-Cookie", "a=1"}, {"Set-Cookie", "b=2"}},
+            "short\nand stout");
     };
     const auto text = recorded_test(target(), "GET", "/tea?n=1", send, Cancel());
     const auto file = parse_test_file(yaml::File::parse(text, "r.test.yaml"), "/r.test.yaml");
     ASSERT_EQ(file.tests.size(), 1U);
     EXPECT_EQ(text.find("date"), std::string::npos);
+    EXPECT_EQ(run_case(client_visible(file.tests[0]), live_engine(target(), send, Cancel()), false)
+                  .verdict,
+              Verdict::passed);
+}
+
+TEST(RecordedTest, LeavesOutABodyThatIsNoText) {
+    const Send send = [](const HttpRequest&, const Cancel&) {
+        return answer(200, {{"content-encoding", "gzip"}}, "\x1f\x8b\b\xff");
+    };
+    const auto text = recorded_test(target(), "GET", "/", send, Cancel());
+    EXPECT_TRUE(text.starts_with("# The body is left out: its 4 bytes are no text.\n")) << text;
+    const auto file = parse_test_file(yaml::File::parse(text, "r.test.yaml"), "/r.test.yaml");
     EXPECT_EQ(run_case(client_visible(file.tests[0]), live_engine(target(), send, Cancel()), false)
                   .verdict,
               Verdict::passed);
