@@ -389,6 +389,14 @@ std::set<std::string> host_functions_reached(std::string_view input) {
     return names;
 }
 
+std::vector<std::string> fuzzed_host_functions() {
+    std::vector<std::string> names;
+    for (const auto& each : imports()) {
+        names.push_back(each.name);
+    }
+    return names;
+}
+
 std::vector<FuzzTarget> host_targets() {
     const auto& module = module_path();
     if (!module) {

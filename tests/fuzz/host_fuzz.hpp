@@ -14,6 +14,9 @@ namespace wasmplug::test {
 // wat2wasm.
 std::vector<FuzzTarget> host_targets();
 
+// Every import that the plugin of the host's fuzzer can call.
+std::vector<std::string> fuzzed_host_functions();
+
 // The host functions that an input of that target gets to.
 std::set<std::string> host_functions_reached(std::string_view input);
 
