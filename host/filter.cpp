@@ -118,6 +118,7 @@ DataStatus Filter::on_data(Way way, std::string& chunk, bool end) {
     const bool stopped = vm_.iteration_stopped();
     own.in_last_body = false;
     if (vm_.failed()) {
+        own.body = nullptr;
         stream_.fail(vm_);
         return DataStatus::stop_no_buffer;
     }
@@ -126,9 +127,10 @@ DataStatus Filter::on_data(Way way, std::string& chunk, bool end) {
         result = DataStatus::stop_no_buffer;
     }
     own.buffering = result == DataStatus::stop_and_buffer;
-    if (result == DataStatus::go_on) {
-        own.body = nullptr;
-    }
+    // A plugin that stopped may ask for its body in later callbacks too. Envoy has moved or dropped
+    // what this one was shown: there is a body, and it is empty.
+    own.taken.clear();
+    own.body = result == DataStatus::go_on ? nullptr : &own.taken;
     return result;
 }
 

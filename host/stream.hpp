@@ -58,6 +58,7 @@ class Filter {
         Headers* headers = nullptr;
         Headers* trailers = nullptr;
         std::string* body = nullptr;
+        std::string taken;  // `body` once its callback has ended
         bool in_last_body = false;
     };
 

@@ -181,6 +181,14 @@ TEST_F(Buffers, AccumulateAfterStopAndBuffer) {
     EXPECT_EQ(first().upstream_request->whole_body(), "abcde");
 }
 
+TEST_F(Buffers, ShowNothingOfAPartOfTheBodyThatIsGone) {
+    request({"abc", "de"}, {}, {{"t", "1"}});
+    // Of the first part nothing is left in memory when the trailers' callback asks and writes.
+    run("request_body ret 3\nrequest_trailers buf 0 0 100\nrequest_trailers setbuf 0 0 9 new\n");
+    EXPECT_TRUE(logged("buf 0 0 100 = 0 ''"));
+    EXPECT_TRUE(logged("setbuf 0 0 9 new = 0"));
+}
+
 TEST_F(Buffers, KeepAllUnderWatermarkAndShowOnlyTheNewest) {
     request({"abc", "de"});
     run("request_body ret 2\nrequest_body buf 0 0 100\n");
