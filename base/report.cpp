@@ -220,6 +220,24 @@ void for_each_finding(const Report& report, const Visit& visit) {
     }
 }
 
+// SARIF 2.1.0, 3.29: lines and columns count from 1, and the end column is the one behind.
+ordered_json physical_location(const ReportPlace& place) {
+    ordered_json region = {{"startLine", std::max<std::size_t>(place.line, 1)}};
+    if (place.column > 0) {
+        region["startColumn"] = place.column;
+    }
+    if (place.end_line >= place.line && place.end_line > 0) {
+        region["endLine"] = place.end_line;
+        if (place.end_column > 0) {
+            region["endColumn"] = place.end_column;
+        }
+    }
+    return {
+        {"artifactLocation",
+         {{"uri", percent_encoded(relative_path(place.file), "/")}, {"uriBaseId", "%SRCROOT%"}}},
+        {"region", std::move(region)}};
+}
+
 std::string sarif(const Report& report) {
     std::map<std::string, std::size_t> used;
     for_each_finding(report, [&](const auto&, const auto& finding) { used[finding.rule] = 0; });
@@ -244,31 +262,17 @@ std::string sarif(const Report& report) {
     auto results = ordered_json::array();
     Fingerprints fingerprint;
     for_each_finding(report, [&](const ReportCase& item, const ReportFinding& finding) {
-        ordered_json physical = {{"artifactLocation",
-                                  {{"uri", percent_encoded(relative_path(finding.place.file), "/")},
-                                   {"uriBaseId", "%SRCROOT%"}}}};
-        const auto& place = finding.place;
-        ordered_json region = {{"startLine", std::max<std::size_t>(place.line, 1)}};
-        if (place.column > 0) {
-            region["startColumn"] = place.column;
-        }
-        if (place.end_line >= place.line && place.end_line > 0) {
-            region["endLine"] = place.end_line;
-            if (place.end_column > 0) {
-                region["endColumn"] = place.end_column;
-            }
-        }
-        physical["region"] = std::move(region);
         auto text = finding.message;
         if (!finding.fix.empty()) {
             text += "\nFix: " + finding.fix;
         }
-        results.push_back({{"ruleId", finding.rule},
-                           {"ruleIndex", used.at(finding.rule)},
-                           {"level", level_name(finding.level)},
-                           {"message", {{"text", text}}},
-                           {"locations", {{{"physicalLocation", std::move(physical)}}}},
-                           {"partialFingerprints", {{"wasmplug/v1", fingerprint(item, finding)}}}});
+        results.push_back(
+            {{"ruleId", finding.rule},
+             {"ruleIndex", used.at(finding.rule)},
+             {"level", level_name(finding.level)},
+             {"message", {{"text", text}}},
+             {"locations", {{{"physicalLocation", physical_location(finding.place)}}}},
+             {"partialFingerprints", {{"wasmplug/v1", fingerprint(item, finding)}}}});
     });
     const ordered_json document = {
         {"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},

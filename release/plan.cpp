@@ -379,6 +379,24 @@ void warn_of_query(const Gate& gate, const PrometheusCheck& check,
     }
 }
 
+void parse_metadata(Plan& plan, Fields fields) {
+    plan.name = fields.text("name", plan.name);
+    if (const Node* annotations = fields.get("annotations");
+        annotations != nullptr && annotations->is_mapping()) {
+        for (const auto& [key, value] : annotations->effective_entries()) {
+            plan.annotations.emplace_back(key.key_text(), value.text());
+        }
+    }
+    fields.end();
+}
+
+void parse_defaults(Plan& plan, Fields fields) {
+    plan.settle = fields.duration("settle", plan.settle);
+    plan.timeout = fields.duration("timeout", plan.timeout);
+    plan.on_failure = static_cast<OnFailure>(fields.choice("onFailure", {"rollback", "pause"}));
+    fields.end();
+}
+
 }  // namespace
 
 const Gate& Plan::gate(std::string_view wanted) const {
@@ -403,25 +421,13 @@ Plan parse_plan(yaml::File file, const std::filesystem::path& path) {
         plan.name.resize(plan.name.size() - ending.size());
     }
     if (const Node* metadata = fields.get("metadata")) {
-        Fields inner(plan.file, *metadata, "metadata");
-        plan.name = inner.text("name", plan.name);
-        if (const Node* annotations = inner.get("annotations");
-            annotations != nullptr && annotations->is_mapping()) {
-            for (const auto& [key, value] : annotations->effective_entries()) {
-                plan.annotations.emplace_back(key.key_text(), value.text());
-            }
-        }
-        inner.end();
+        parse_metadata(plan, Fields(plan.file, *metadata, "metadata"));
     }
     parse_plugin(plan, Fields(plan.file, fields.need("plugin"), "plugin"));
     plan.why = fields.text("why");
     plan.root_namespace = fields.text("rootNamespace", plan.root_namespace);
     if (const Node* defaults = fields.get("defaults")) {
-        Fields inner(plan.file, *defaults, "defaults");
-        plan.settle = inner.duration("settle", plan.settle);
-        plan.timeout = inner.duration("timeout", plan.timeout);
-        plan.on_failure = static_cast<OnFailure>(inner.choice("onFailure", {"rollback", "pause"}));
-        inner.end();
+        parse_defaults(plan, Fields(plan.file, *defaults, "defaults"));
     }
     if (const Node* gates = fields.get("gates")) {
         for (const auto& item : gates->items()) {
