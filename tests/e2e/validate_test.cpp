@@ -75,7 +75,7 @@ std::vector<Hostile> hostile_files() {
         {"unknown fields", head + numbered("  f", ": 1\n", 200'000), "more like this"},
         {"idle comments", head + repeated("# wasmplug:ignore WP101\n", 200'000), "WP302"},
         {"marks on one line", config + "    x: \"" + repeated("wasmplug:ignore ", 100'000) + "\"\n",
-         "manifest"},
+         "WP101"},
         {"broken documents", repeated("a: [\n---\n", 200'000), "2:1:"},
         {"%TAG lines", numbered("%TAG !a", "! tag:x,2000:\n", 20'000) + "---\n" + head, "101:1:"},
         {"NUL", config + std::string("    x: a\0b\n", 11), "7:9:"},
