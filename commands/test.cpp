@@ -364,6 +364,11 @@ ExitCode run_once(const TestOptions& options, Services& services) {
     if (result.total() == 0) {
         throw Error(fmt::format("no test fits --filter '{}'", options.filter));
     }
+    // A gate that asked nothing must not open.
+    if (!options.url.empty() && result.count(Verdict::skipped) == result.total()) {
+        throw Error(fmt::format("{} was not asked: every test was skipped", result.engine),
+                    "a test that has no 'config' and no 'upstream' of its own can be asked");
+    }
     return result.count(Verdict::failed) > 0 ? ExitCode::rejected : ExitCode::ok;
 }
 
@@ -424,9 +429,6 @@ ExitCode run_test(const TestOptions& given, Services& services) {
     check_combination(options);
     if (!options.import_gcp.empty()) {
         return import(options, services);
-    }
-    if (!options.envoy.empty() && options.engine != "envoy") {
-        throw usage_error("--envoy names the Envoy of --engine envoy", "add --engine envoy");
     }
     if (!options.record.empty()) {
         options.url = std::exchange(options.record, {});

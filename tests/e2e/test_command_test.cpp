@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
+#include "tests/support/fault_server.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/sandbox.hpp"
 #include "tests/support/script_plugin.hpp"
@@ -172,6 +173,27 @@ TEST_F(TestCommand, ShufflesTheSameWayForTheSameSeed) {
     EXPECT_EQ(repeated, (std::vector<std::string>{"b", "b", "b"}));
     EXPECT_EQ(sandbox.run({"test", "--shuffle=x"}).exit_code, 2);
     EXPECT_NE(sandbox.run({"test", "--shuffle"}).err.find("--shuffle="), std::string::npos);
+}
+
+TEST_F(TestCommand, AsksAnEndpointForOneTestAtLeast) {
+    const FaultServer server([](const SeenRequest&) { return Answer{}; });
+    const std::string elsewhere =
+        "- name: upstream\n  request: {path: /}\n  upstream: {status: 404}\n"
+        "  expect: {response: {status: 404}}\n"
+        "- name: config\n  config: other\n  request: {path: /}\n"
+        "  expect: {response: {status: 200}}\n";
+    write_tests(elsewhere);
+    const auto nothing = sandbox.run({"test", "--url", server.url()});
+    EXPECT_EQ(nothing.exit_code, 1);
+    EXPECT_NE(nothing.err.find("was not asked: every test was skipped"), std::string::npos)
+        << nothing.err;
+    EXPECT_NE(nothing.out.find("0 passed, 0 failed, 2 skipped"), std::string::npos) << nothing.out;
+    EXPECT_TRUE(server.seen().empty());
+    write_tests(elsewhere +
+                "- name: asked\n  request: {path: /}\n  expect: {response: {status: 200}}\n");
+    const auto one = sandbox.run({"test", "--url", server.url()});
+    EXPECT_EQ(one.exit_code, 0) << one.out << one.err;
+    EXPECT_EQ(server.seen().size(), 1U);
 }
 
 TEST_F(TestCommand, NamesTheFailureThatNoTestShowed) {
