@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace wasmplug {
 namespace {
@@ -163,11 +164,7 @@ std::string shown_text(std::string text) {
     if (text.size() <= 60) {
         return text;
     }
-    std::size_t end = 57;
-    while ((static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
-        --end;  // not within a character
-    }
-    return text.substr(0, end) + "…";
+    return std::string(whole_characters(text, 57)) + "…";
 }
 
 std::string shown(const Json& value) {

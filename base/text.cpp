@@ -16,4 +16,14 @@ std::string lower_case(std::string_view text) {
     return lower;
 }
 
+std::string_view whole_characters(std::string_view text, std::size_t most) {
+    if (text.size() <= most) {
+        return text;
+    }
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80) {
+        --most;
+    }
+    return text.substr(0, most);
+}
+
 }  // namespace wasmplug

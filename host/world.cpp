@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/terminal.hpp"
+#include "base/text.hpp"
 
 namespace wasmplug::host {
 
@@ -179,15 +180,8 @@ void World::note(const std::string& line) {
         return;
     }
     std::string text(static_cast<std::size_t>(depth) * 2, ' ');
-    if (line.size() <= max_trace_line) {
-        text += line;
-    } else {
-        std::size_t kept = max_trace_line;
-        while (kept > 0 && (static_cast<unsigned char>(line[kept]) & 0xC0U) == 0x80) {
-            --kept;  // between two characters
-        }
-        text += line.substr(0, kept) + "…";
-    }
+    text += whole_characters(line, max_trace_line);
+    text += line.size() > max_trace_line ? "…" : "";
     trace_bytes_ += text.size();
     trace.push_back(std::move(text));
 }

@@ -188,7 +188,8 @@ std::string changed_lines(const std::string& diff) {
     return text;
 }
 
-// An Envoy with a client of its own, for one thread.
+}  // namespace
+
 Observed run_in_envoy(const Case& test) {
     HttpClient client("wasmplug-tests");
     std::ostringstream out;
@@ -199,8 +200,6 @@ Observed run_in_envoy(const Case& test) {
                       }};
     return envoy::engine(*envoy_binary(), services)(test);
 }
-
-}  // namespace
 
 void expect_equal_results(const std::vector<NamedCase>& cases) {
     const auto theirs = parallel(

@@ -22,6 +22,9 @@ struct NamedCase {
 // reason in both_engines.cpp.
 void expect_equal_results(const std::vector<NamedCase>& cases);
 
+// In an Envoy with a client of its own, so that threads can do it side by side.
+plugintest::Observed run_in_envoy(const plugintest::Case& test);
+
 // A client's GET (with a body: POST) and an upstream that answers it with 200.
 plugintest::Step get(const std::string& path, std::vector<std::string> body = {});
 

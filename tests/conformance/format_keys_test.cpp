@@ -10,12 +10,10 @@
 #include <vector>
 
 #include "base/file.hpp"
-#include "base/http.hpp"
-#include "base/output.hpp"
 #include "base/parallel.hpp"
 #include "base/yaml.hpp"
-#include "envoy/engine.hpp"
 #include "plugintest/runner.hpp"
+#include "tests/conformance/both_engines.hpp"
 #include "tests/support/envoy.hpp"
 #include "tests/support/require.hpp"
 #include "tests/support/script_plugin.hpp"
@@ -475,14 +473,7 @@ class FormatKeys : public testing::Test {
         }
         const auto path = folder_.path() / "it.test.yaml";
         const auto file = parse_test_file(yaml::File::parse(text, path.string()), path);
-        HttpClient client("wasmplug-tests");
-        std::ostringstream out;
-        Output output(out, out);
-        Services services{.out = output,
-                          .send = [&client](const HttpRequest& request, const Cancel& cancel) {
-                              return client.send(request, cancel);
-                          }};
-        return run_case(file.tests.at(0), envoy::engine(*envoy_binary(), services), false);
+        return run_case(file.tests.at(0), run_in_envoy, false);
     }
 
     TemporaryDirectory folder_;

@@ -17,5 +17,13 @@ TEST(LowerCase, ChangesNothingButAsciiLetters) {
     EXPECT_EQ(lower_case("ÄZ"), "Äz");
 }
 
+TEST(WholeCharacters, CutsBetweenTwo) {
+    EXPECT_EQ(whole_characters("grün", 3), "gr");
+    EXPECT_EQ(whole_characters("grün", 4), "grü");
+    EXPECT_EQ(whole_characters("grün", 5), "grün");
+    EXPECT_EQ(whole_characters("日本", 2), "");
+    EXPECT_EQ(whole_characters("", 0), "");
+}
+
 }  // namespace
 }  // namespace wasmplug
